@@ -1,0 +1,40 @@
+"""Honest experiments on asynchronous communication between services.
+
+Real queues, simulated time: producers, queues and consumers are SimPy processes around real queue
+implementations, and what happens to a message in a run has really happened to it.
+
+Times are seconds, rates are per second, sizes are bytes.
+"""
+
+from .distributions import (
+    Deterministic,
+    Distribution,
+    Empirical,
+    Erlang,
+    Exponential,
+    Hyperexponential,
+    LogNormal,
+    Replay,
+    Trace,
+    Uniform,
+)
+from .processes import Consumer, Environment, Outage, Producer, SimQueue, Slowdown
+
+__all__ = [
+    "Consumer",
+    "Deterministic",
+    "Distribution",
+    "Empirical",
+    "Environment",
+    "Erlang",
+    "Exponential",
+    "Hyperexponential",
+    "LogNormal",
+    "Outage",
+    "Producer",
+    "Replay",
+    "SimQueue",
+    "Slowdown",
+    "Trace",
+    "Uniform",
+]
