@@ -1,0 +1,263 @@
+"""The answers that one run gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ..processes.record import Ledger, Record
+
+if TYPE_CHECKING:
+    from ..scenarios.base import Scenario
+
+__all__ = ["Result"]
+
+Floats = NDArray[np.float64]
+
+OUTCOMES = ("waiting", "in service", "acked", "dropped", "lost")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Result:
+    """What happened in one run, and what it amounts to.
+
+    Every instant is in seconds of simulated time since the start of the run.
+    """
+
+    scenario: Scenario
+    """What was run."""
+    seed: int
+    """The seed it was run with."""
+    engine: str
+    """What ran it."""
+    duration: float
+    """Simulated time at the end of the run (s)."""
+    warmup: int
+    """How many messages at the start are left out of averages."""
+    servers: int
+    """How many messages can be worked on at once."""
+    ledger: Ledger
+    """Where every message is at the end."""
+    columns: Mapping[str, Floats] = field(repr=False)
+    """Instants by name, each of shape (messages,), in the order of creation."""
+    outcomes: NDArray[np.int8] = field(repr=False)
+    """Index into :data:`OUTCOMES`, shape (messages,)."""
+    interrupted: tuple[NDArray[np.int64], Floats, Floats] = field(repr=False)
+    """Attempts that came to nothing: message, start and end, each of shape (attempts,)."""
+    extras: Mapping[str, float] = field(default_factory=dict, repr=False)
+    """What a scenario adds to the summary."""
+
+    @classmethod
+    def from_record(cls, record: Record, *, duration: float | None, **facts: Any) -> Result:
+        """The result of a run that the processes wrote down.
+
+        Without a ``duration`` (s) the run ended with the last thing that happened to a message.
+        """
+        columns = {
+            name: np.frombuffer(column, float)
+            for name, column in {
+                "created": record.created,
+                "enqueued": record.enqueued,
+                "started": record.started,
+                "finished": record.finished,
+                **record.extra,
+            }.items()
+        }
+        outcomes = np.zeros(len(record.created), np.int8)
+        outcomes[~np.isnan(columns["started"])] = OUTCOMES.index("in service")
+        outcomes[~np.isnan(columns["finished"])] = OUTCOMES.index("acked")
+        for outcome, numbers in (("dropped", record.dropped), ("lost", record.lost)):
+            outcomes[np.frombuffer(numbers, np.int64)] = OUTCOMES.index(outcome)
+        number, start, end = (np.array(column) for column in record.interrupted)
+        if duration is None:
+            duration = max(np.nanmax(column, initial=0.0) for column in (end, *columns.values()))
+        # Rows were prepared ahead; several producers leave such rows between their messages.
+        known = ~np.isnan(columns["enqueued"]) | (outcomes >= OUTCOMES.index("dropped"))
+        if not known.all() or np.any(np.diff(columns["created"]) < 0):
+            rows = np.flatnonzero(known)
+            rows = rows[np.argsort(columns["created"][rows], kind="stable")]
+            columns = {name: column[rows] for name, column in columns.items()}
+            outcomes = outcomes[rows]
+            places = np.zeros(len(known), np.int64)
+            places[rows] = np.arange(len(rows))
+            number = places[number]
+        return cls(
+            duration=float(duration),
+            columns=columns,
+            outcomes=outcomes,
+            interrupted=(number, start, end),
+            **facts,
+        )
+
+    @cached_property
+    def messages(self) -> pd.DataFrame:
+        """A row per published message, in the order of creation.
+
+        ``id`` counts from 0. ``created``, ``enqueued``, ``started``, ``finished`` (s) are NaN where
+        a message did not get that far; ``started`` is the start of the latest attempt.
+        ``attempts`` counts deliveries; ``outcome`` is where the message is at the end; ``wait`` is
+        enqueued to started, ``latency`` created to finished (s).
+        """
+        attempts = (~np.isnan(self.columns["started"])).astype(np.int32)
+        started_again = np.bincount(self.interrupted[0], minlength=len(attempts))
+        attempts += started_again.astype(np.int32)
+        return pd.DataFrame(
+            {
+                "id": np.arange(len(attempts)),
+                **self.columns,
+                "attempts": attempts,
+                "outcome": pd.Categorical.from_codes(self.outcomes, pd.Index(OUTCOMES)),
+                "wait": self.wait,
+                "latency": self.latency,
+            },
+            copy=False,
+        )
+
+    @cached_property
+    def series(self) -> pd.DataFrame:
+        """How many messages are where, from each instant (s, the index) to the next.
+
+        ``queue_length``: waiting. ``in_flight``: delivered and not acked. ``busy_consumers``:
+        consumers at work. ``in_system``: created and neither finished nor lost.
+        """
+        arrived, started, ended, left = self._arrived, self._started, self._ended, self._left
+        created = np.sort(self.columns["created"][self._admitted])
+        times = np.unique(np.concatenate(([0.0], created, arrived, started, ended, left)))
+        times = times[times <= self.duration]
+
+        def before(instants: Floats) -> NDArray[np.int64]:
+            return np.searchsorted(instants, times, side="right")
+
+        busy = before(started) - before(ended)
+        return pd.DataFrame(
+            {
+                "queue_length": before(arrived) - before(started),
+                "in_flight": busy,
+                "busy_consumers": busy,
+                "in_system": before(created) - before(left),
+            },
+            index=pd.Index(times, name="time"),
+        )
+
+    def summary(self) -> pd.Series[float]:
+        """The figures of the run, by name.
+
+        Customer averages (``latency_*``, ``wait_*``, ``p_wait``: the fraction that waits at all)
+        are over the messages after the warm-up that finished or started; percentiles are NumPy's
+        linear ones. Time averages (``throughput`` in messages/s, ``utilisation`` per consumer,
+        ``queue_mean``, ``queue_max``, ``in_system_mean`` in messages) are integrals over the time
+        from the creation of the first message after the warm-up to the end. ``published``,
+        ``completed``, ``dropped``, ``lost``, ``unfinished`` (messages) and ``duration`` (s) are
+        those of the whole run, as in the ledger. The series is called "unfinished" when messages
+        are still in the system: their latency is unknown, and as a rule long.
+        """
+        ledger = self.ledger
+        start, end = self.observed_from, self.duration
+        time = end - start if end > start else np.nan
+        finished = self.columns["finished"]
+        latency, wait = self.latency[self.warmup :], self.wait[self.warmup :]
+        latency, wait = latency[~np.isnan(latency)], wait[~np.isnan(wait)]
+        p50, p95, p99 = np.percentile(latency, [50, 95, 99]) if len(latency) else [np.nan] * 3
+        busy = _time_in(self._started, self._ended, start, end)
+        waiting = _time_in(self._arrived, self._started, start, end)
+        created = self.columns["created"][self._admitted]
+        unfinished = ledger.ready + ledger.unacked
+        return pd.Series(
+            {
+                "throughput": np.count_nonzero((finished > start) & (finished <= end)) / time,
+                "latency_mean": np.mean(latency) if len(latency) else np.nan,
+                "latency_p50": p50,
+                "latency_p95": p95,
+                "latency_p99": p99,
+                "wait_mean": np.mean(wait) if len(wait) else np.nan,
+                "wait_p95": np.percentile(wait, 95) if len(wait) else np.nan,
+                "p_wait": np.count_nonzero(wait > 0) / len(wait) if len(wait) else np.nan,
+                "utilisation": busy / time / self.servers,
+                "queue_mean": waiting / time,
+                "queue_max": self._queue_max(),
+                "in_system_mean": _time_in(created, self._left, start, end) / time,
+                "published": ledger.published,
+                "completed": ledger.acked,
+                "dropped": ledger.dropped,
+                "lost": ledger.lost,
+                "unfinished": unfinished,
+                "duration": end,
+                **self.extras,
+            },
+            name="unfinished" if unfinished else "finished",
+            dtype=float,
+        )
+
+    @cached_property
+    def latency(self) -> Floats:
+        """Created to finished (s), shape (messages,); NaN for those that did not finish."""
+        return self.columns["finished"] - self.columns["created"]
+
+    @cached_property
+    def wait(self) -> Floats:
+        """Enqueued to started (s), shape (messages,); NaN for those that did not start."""
+        return self.columns["started"] - self.columns["enqueued"]
+
+    @property
+    def observed_from(self) -> float:
+        """When the warm-up is over (s): the creation of the first message after it."""
+        if not self.warmup:
+            return 0.0
+        created = self.columns["created"]
+        return float(created[self.warmup]) if self.warmup < len(created) else self.duration
+
+    def _queue_max(self) -> int:
+        arrived = self._arrived
+        waiting = np.arange(1, len(arrived) + 1)
+        waiting -= np.searchsorted(self._started, arrived, side="right")
+        observed = waiting[arrived >= self.observed_from]
+        return int(observed.max(initial=0))
+
+    # Every instant at which a message entered or left a state, each in ascending order.
+
+    @cached_property
+    def _admitted(self) -> NDArray[np.bool_]:
+        return ~np.isnan(self.columns["enqueued"])
+
+    @cached_property
+    def _arrived(self) -> Floats:
+        """Entered the queue: from outside, or back from a consumer that gave up."""
+        lost = self.outcomes[self.interrupted[0]] == OUTCOMES.index("lost")
+        return _sorted(self.columns["enqueued"], self.interrupted[2][~lost])
+
+    @cached_property
+    def _started(self) -> Floats:
+        """Left the queue for a consumer."""
+        return _sorted(self.columns["started"], self.interrupted[1])
+
+    @cached_property
+    def _ended(self) -> Floats:
+        """Left a consumer, done or not."""
+        return _sorted(self.columns["finished"], self.interrupted[2])
+
+    @cached_property
+    def _left(self) -> Floats:
+        """Left the system."""
+        lost = self.outcomes[self.interrupted[0]] == OUTCOMES.index("lost")
+        return _sorted(self.columns["finished"], self.interrupted[2][lost])
+
+
+def _sorted(*instants: Floats) -> Floats:
+    """All instants that came to pass, in ascending order."""
+    together = np.concatenate(instants)
+    together = together[~np.isnan(together)]
+    # Most columns are in order already, and looking is cheaper than sorting.
+    return together if np.all(together[1:] >= together[:-1]) else np.sort(together)
+
+
+def _time_in(entered: Floats, left: Floats, start: float, end: float) -> float:
+    """The integral from ``start`` to ``end`` of how many have entered and not left (s)."""
+    return float(
+        np.sum(end - np.clip(entered, start, end)) - np.sum(end - np.clip(left, start, end))
+    )

@@ -1,0 +1,448 @@
+"""How long things take, and when messages arrive.
+
+A distribution is a plain value: a shape and a mean, validated, comparable and serialisable. It
+holds no random stream; whoever samples brings one (see :class:`simlib.Environment`), so one value
+may describe many processes.
+
+Samples come in blocks of :data:`BLOCK`, whoever asks for them: the same stream gives the same
+numbers to every engine.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from .traces import read_times
+
+__all__ = [
+    "Arrivals",
+    "Deterministic",
+    "Distribution",
+    "Durations",
+    "Empirical",
+    "Erlang",
+    "Exponential",
+    "Hyperexponential",
+    "LogNormal",
+    "Replay",
+    "Trace",
+    "Uniform",
+]
+
+Floats = NDArray[np.float64]
+
+BLOCK = 4096
+"""How many numbers are drawn at a time."""
+
+Column = Annotated[
+    # NumPy's and pandas' columns are taken as well as lists.
+    tuple[float, ...],
+    BeforeValidator(lambda values: values.tolist() if hasattr(values, "tolist") else values),
+]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class Distribution(BaseModel, ABC):
+    """A sequence of durations in seconds, each >= 0.
+
+    Parameters may be given by position or by name: ``Exponential(0.5)`` is
+    ``Exponential(mean=0.5)``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        names = [name for name in type(self).model_fields if name != "kind"]
+        if len(args) > len(names):
+            raise TypeError(
+                f"{type(self).__name__} takes {', '.join(names)}, got {len(args)} values"
+            )
+        given = dict(zip(names, args, strict=False))
+        if twice := given.keys() & kwargs.keys():
+            raise TypeError(f"{type(self).__name__} got {', '.join(twice)} twice")
+        super().__init__(**given, **kwargs)
+
+    def __str__(self) -> str:
+        values = (f"{name}={value:g}" for name, value in self if isinstance(value, int | float))
+        return f"{type(self).__name__}({', '.join(values)})"
+
+    @property
+    @abstractmethod
+    def average(self) -> float:
+        """Mean duration (s)."""
+
+    @property
+    @abstractmethod
+    def scv(self) -> float:
+        """Squared coefficient of variation: variance / mean², no unit."""
+
+    @abstractmethod
+    def sample(self, rng: np.random.Generator, size: int) -> Floats:
+        """Draw ``size`` durations (s)."""
+
+    @abstractmethod
+    def scaled(self, mean: float) -> Self:
+        """The same shape with another mean (s)."""
+
+    @property
+    def length(self) -> int | None:
+        """How many values there are; None when there is no end."""
+        return None
+
+    def blocks(self, rng: np.random.Generator) -> Iterator[Floats]:
+        """Durations (s), block by block."""
+        while True:
+            yield self.sample(rng, BLOCK)
+
+    def instants(self, rng: np.random.Generator) -> Iterator[Floats]:
+        """Arrival instants (s), block by block, when the durations are the gaps between them."""
+        last = 0.0
+        for gaps in self.blocks(rng):
+            # Adding up in order gives the same sums as a clock that goes from gap to gap.
+            times = np.cumsum(np.concatenate(([last], gaps)))[1:]
+            last = times[-1]
+            yield times
+
+
+class _WithMean(Distribution, ABC):
+    """A distribution whose mean is a parameter."""
+
+    if TYPE_CHECKING:
+        mean: float  # declared as a field by each, which fixes its place among the others
+
+    @property
+    def average(self) -> float:
+        return self.mean
+
+    def scaled(self, mean: float) -> Self:
+        return type(self)(**{**self.model_dump(), "mean": mean})
+
+
+class Exponential(_WithMean):
+    """Exponential durations: no memory, the gaps of a Poisson process.
+
+    Parameters
+    ----------
+    mean : float
+        Seconds, > 0.
+    """
+
+    kind: Literal["exponential"] = Field("exponential", repr=False)
+    mean: Seconds
+
+    @property
+    def scv(self) -> float:
+        return 1.0
+
+    def sample(self, rng: np.random.Generator, size: int) -> Floats:
+        return rng.exponential(self.mean, size)
+
+
+class Deterministic(Distribution):
+    """The same duration every time.
+
+    Parameters
+    ----------
+    value : float
+        Seconds, >= 0.
+    """
+
+    kind: Literal["deterministic"] = Field("deterministic", repr=False)
+    value: float = Field(ge=0)
+
+    @property
+    def average(self) -> float:
+        return self.value
+
+    @property
+    def scv(self) -> float:
+        return 0.0
+
+    def scaled(self, mean: float) -> Self:
+        return type(self)(value=mean)
+
+    def sample(self, rng: np.random.Generator, size: int) -> Floats:
+        return np.full(size, self.value)
+
+
+class Erlang(_WithMean):
+    """The sum of ``k`` equal exponential phases: less variable than exponential.
+
+    Parameters
+    ----------
+    k : int
+        Number of phases, >= 1.
+    mean : float
+        Seconds, > 0, of the sum.
+    """
+
+    kind: Literal["erlang"] = Field("erlang", repr=False)
+    k: int = Field(ge=1)
+    mean: Seconds
+
+    @property
+    def scv(self) -> float:
+        return 1.0 / self.k
+
+    def sample(self, rng: np.random.Generator, size: int) -> Floats:
+        return rng.gamma(self.k, self.mean / self.k, size)
+
+
+class LogNormal(_WithMean):
+    """Log-normal durations: most are short, a few are very long.
+
+    Parameters
+    ----------
+    mean : float
+        Seconds, > 0, of the durations themselves, not of their logarithm.
+    cv : float
+        Coefficient of variation of the durations, > 0.
+    """
+
+    kind: Literal["lognormal"] = Field("lognormal", repr=False)
+    mean: Seconds
+    cv: float = Field(gt=0)
+
+    @property
+    def scv(self) -> float:
+        return self.cv**2
+
+    def sample(self, rng: np.random.Generator, size: int) -> Floats:
+        variance = np.log1p(self.cv**2)
+        return rng.lognormal(np.log(self.mean) - variance / 2, np.sqrt(variance), size)
+
+
+class Hyperexponential(_WithMean):
+    """A mixture of two exponentials with balanced means: more variable than exponential.
+
+    With probability p a duration has mean ``mean / 2p``, else ``mean / 2(1 - p)``, where
+    p = (1 + sqrt((cv² - 1) / (cv² + 1))) / 2 (Whitt 1982, "Approximating a point process by a
+    renewal process, I", section 3).
+
+    Parameters
+    ----------
+    mean : float
+        Seconds, > 0.
+    cv : float
+        Coefficient of variation, >= 1.
+    """
+
+    kind: Literal["hyperexponential"] = Field("hyperexponential", repr=False)
+    mean: Seconds
+    cv: float = Field(ge=1)
+
+    @property
+    def scv(self) -> float:
+        return self.cv**2
+
+    def sample(self, rng: np.random.Generator, size: int) -> Floats:
+        p = (1 + np.sqrt((self.scv - 1) / (self.scv + 1))) / 2
+        first = rng.random(size) < p
+        means = np.where(first, self.mean / (2 * p), self.mean / (2 * (1 - p)))
+        samples: Floats = rng.exponential(means)
+        return samples
+
+
+class Uniform(Distribution):
+    """Every duration between two bounds is equally likely.
+
+    Parameters
+    ----------
+    low, high : float
+        Seconds, 0 <= low < high.
+    """
+
+    kind: Literal["uniform"] = Field("uniform", repr=False)
+    low: float = Field(ge=0)
+    high: float
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not self.low < self.high:
+            raise ValueError(f"high must be > low={self.low:g} s, got {self.high:g}")
+        return self
+
+    @property
+    def average(self) -> float:
+        return (self.low + self.high) / 2
+
+    @property
+    def scv(self) -> float:
+        return (self.high - self.low) ** 2 / 12 / self.average**2
+
+    def scaled(self, mean: float) -> Self:
+        factor = mean / self.average
+        return type(self)(low=self.low * factor, high=self.high * factor)
+
+    def sample(self, rng: np.random.Generator, size: int) -> Floats:
+        return rng.uniform(self.low, self.high, size)
+
+
+class _Measured(Distribution, ABC):
+    """A distribution given by measured values."""
+
+    values: Column = Field(min_length=1, repr=False)
+
+    @field_validator("values")
+    @classmethod
+    def _not_negative(cls, values: tuple[float, ...]) -> tuple[float, ...]:
+        for place, value in enumerate(values):
+            if value < 0:
+                raise ValueError(f"values must be >= 0 s, got {value:g} at index {place}")
+        return values
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__}({len(self.values)} values, mean={self.average:g})"
+
+    @property
+    def average(self) -> float:
+        return float(np.mean(self.values))
+
+    @property
+    def scv(self) -> float:
+        mean = self.average
+        return float(np.var(self.values)) / mean**2 if mean else 0.0
+
+    def scaled(self, mean: float) -> Self:
+        if not self.average:
+            raise ValueError("values that are all 0 cannot be scaled to another mean")
+        return type(self)(values=np.array(self.values) * (mean / self.average))
+
+
+class Empirical(_Measured):
+    """Durations drawn at random from measured ones, with replacement.
+
+    Parameters
+    ----------
+    values : sequence of float
+        Seconds, each >= 0.
+    """
+
+    kind: Literal["empirical"] = Field("empirical", repr=False)
+
+    def sample(self, rng: np.random.Generator, size: int) -> Floats:
+        return rng.choice(np.array(self.values), size)
+
+
+class Replay(_Measured):
+    """Measured durations in their order, until they are used up.
+
+    Parameters
+    ----------
+    values : sequence of float
+        Seconds, each >= 0.
+    """
+
+    kind: Literal["replay"] = Field("replay", repr=False)
+
+    @property
+    def length(self) -> int | None:
+        return len(self.values)
+
+    def sample(self, rng: np.random.Generator, size: int) -> Floats:
+        return np.resize(np.array(self.values), size)
+
+    def blocks(self, rng: np.random.Generator) -> Iterator[Floats]:
+        for start in range(0, len(self.values), BLOCK):
+            yield np.array(self.values[start : start + BLOCK])
+
+
+class Trace(Distribution):
+    """Recorded arrival instants, taken in their order until they are used up.
+
+    Parameters
+    ----------
+    times : sequence of float
+        Seconds since the start of the run, >= 0 and never decreasing. Equal instants are allowed:
+        those messages arrive together, in their order.
+    """
+
+    kind: Literal["trace"] = Field("trace", repr=False)
+    times: Column = Field(min_length=1, repr=False)
+
+    @field_validator("times")
+    @classmethod
+    def _in_order(cls, times: tuple[float, ...]) -> tuple[float, ...]:
+        if times[0] < 0:
+            raise ValueError(f"times must be >= 0 s, got {times[0]:g} at index 0")
+        for place, (before, after) in enumerate(pairwise(times), 1):
+            if after < before:
+                raise ValueError(
+                    f"times must not decrease, got {after:g} s after {before:g} s at index {place}"
+                )
+        return times
+
+    @classmethod
+    def from_csv(cls, path: str | Path, column: str | int = 0) -> Self:
+        """Read arrival instants from a CSV file; see :func:`simlib.traces.read_times`."""
+        return cls(times=read_times(path, column))
+
+    def __str__(self) -> str:
+        return f"Trace({len(self.times)} arrivals in {self.times[-1] - self.times[0]:g} s)"
+
+    @property
+    def length(self) -> int | None:
+        return len(self.times)
+
+    @property
+    def average(self) -> float:
+        """Mean gap between arrivals (s); the time of the only arrival when there is just one."""
+        if len(self.times) == 1:
+            return self.times[0]
+        return (self.times[-1] - self.times[0]) / (len(self.times) - 1)
+
+    @property
+    def scv(self) -> float:
+        """Squared coefficient of variation of the gaps, no unit; 0 without any gap."""
+        mean = self.average
+        return float(np.var(np.diff(self.times))) / mean**2 if len(self.times) > 1 and mean else 0.0
+
+    def scaled(self, mean: float) -> Self:
+        """The same trace, played slower or faster so that the mean gap is ``mean`` seconds."""
+        if not self.average:
+            raise ValueError("a trace whose arrivals all come at once cannot be scaled")
+        return type(self)(times=np.array(self.times) * (mean / self.average))
+
+    def sample(self, rng: np.random.Generator, size: int) -> Floats:
+        """The gaps before the first ``size`` arrivals, from the start again when they run out."""
+        return np.resize(np.diff(self.times, prepend=0.0), size)
+
+    def instants(self, rng: np.random.Generator) -> Iterator[Floats]:
+        for start in range(0, len(self.times), BLOCK):
+            yield np.array(self.times[start : start + BLOCK])
+
+
+Durations = Annotated[
+    Exponential
+    | Deterministic
+    | Erlang
+    | LogNormal
+    | Hyperexponential
+    | Uniform
+    | Empirical
+    | Replay,
+    Field(discriminator="kind"),
+]
+"""Any distribution of durations, as a field of a scenario."""
+
+Arrivals = Annotated[
+    Exponential
+    | Deterministic
+    | Erlang
+    | LogNormal
+    | Hyperexponential
+    | Uniform
+    | Empirical
+    | Replay
+    | Trace,
+    Field(discriminator="kind"),
+]
+"""Any distribution of gaps between arrivals, or recorded arrivals, as a field of a scenario."""

@@ -1,0 +1,93 @@
+"""What happened to every message: a column per fact, a row per message."""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass, fields
+from math import nan
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Ledger", "LedgerError", "Record"]
+
+Floats = NDArray[np.float64]
+
+
+class LedgerError(RuntimeError):
+    """Messages appeared or vanished: a defect of the simulation, never of its input."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ledger:
+    """Where every published message is at the end of a run, in messages.
+
+    ``published == acked + ready + unacked + dead_lettered + expired + dropped + lost``. Duplicates
+    stand apart: they are deliveries that came to nothing and have to be repeated.
+    """
+
+    published: int
+    acked: int = 0
+    ready: int = 0
+    unacked: int = 0
+    dead_lettered: int = 0
+    expired: int = 0
+    dropped: int = 0
+    lost: int = 0
+    duplicates: int = 0
+
+    def __post_init__(self) -> None:
+        accounted = sum(self[name] for name in self.keys() - {"published", "duplicates"})
+        if accounted != self.published:
+            raise LedgerError(f"{accounted} messages accounted for of {self.published}: {self}")
+
+    def __getitem__(self, name: str) -> int:
+        if name not in self.keys():
+            raise KeyError(name)
+        return int(getattr(self, name))
+
+    def keys(self) -> set[str]:
+        """The names of the accounts, which make ``dict(ledger)`` work."""
+        return {field.name for field in fields(self)}
+
+
+class Record:
+    """The instants of every message (s), NaN where it did not get that far.
+
+    ``created``: when it was due to be sent. ``enqueued``: stored by the queue. ``started`` and
+    ``finished``: the work of the attempt that succeeded, or that is under way.
+
+    Parameters
+    ----------
+    extra : names
+        Further instants that a scenario notes.
+    """
+
+    def __init__(self, *extra: str) -> None:
+        self.created = array("d")
+        self.enqueued = array("d")
+        self.started = array("d")
+        self.finished = array("d")
+        self.extra = {name: array("d") for name in extra}
+        self.dropped = array("q")
+        """Numbers of the messages that the queue refused."""
+        self.lost = array("q")
+        """Numbers of the messages that are gone without having been done."""
+        self.interrupted = (array("q"), array("d"), array("d"))
+        """Attempts that came to nothing: message number, start and end (s)."""
+
+    def prepare(self, created: Floats) -> int:
+        """Make rows for messages due at these instants (s); the number of the first of them."""
+        first = len(self.created)
+        self.created.frombytes(created.tobytes())
+        blank = array("d", [nan]) * len(created)
+        for column in (self.enqueued, self.started, self.finished, *self.extra.values()):
+            column.extend(blank)
+        return first
+
+    def interrupt(self, number: int, started: float, ended: float) -> None:
+        """Note an attempt that came to nothing."""
+        numbers, starts, ends = self.interrupted
+        numbers.append(number)
+        starts.append(started)
+        ends.append(ended)

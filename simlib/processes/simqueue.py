@@ -1,0 +1,167 @@
+"""A real queue on simulated time."""
+
+from __future__ import annotations
+
+from array import array
+from collections import deque
+from collections.abc import Generator
+from typing import Any
+
+from ..queues import Empty, Full, Message, MessageQueue
+from .environment import Environment, Timer
+from .record import Ledger, Record
+
+__all__ = ["SimQueue"]
+
+
+class SimQueue:
+    """A real queue whose operations cost simulated time.
+
+    Whatever happens to a message happens to it in the real queue; this class adds when. Consumers
+    that find nothing wait in line and are handed the next message as it comes, so a message only
+    takes up room in the queue when all of them are busy.
+
+    Parameters
+    ----------
+    env : Environment
+        Where time comes from.
+    queue : MessageQueue
+        The real queue, with ``clock=env.clock`` if it is to delay messages or to end leases.
+    capacity : int or None
+        The most messages that may wait: None for no bound, 0 when a message is taken only if a
+        consumer is idle. It should agree with the real queue's ``maxsize``, which does the
+        refusing from 1 on.
+    put_cost, get_cost, ack_cost : float
+        Seconds that each operation takes whoever calls it.
+    body : bytes
+        What every message carries.
+    record : Record, optional
+        Where to write down what happens; a new one if there is none.
+    stored : array, optional
+        The record's column for the instants of the puts; ``record.enqueued`` if not given.
+    """
+
+    def __init__(
+        self,
+        env: Environment,
+        queue: MessageQueue,
+        *,
+        capacity: int | None = None,
+        put_cost: float = 0.0,
+        get_cost: float = 0.0,
+        ack_cost: float = 0.0,
+        body: bytes = b"",
+        record: Record | None = None,
+        stored: array[float] | None = None,
+    ) -> None:
+        for name, cost in (("put", put_cost), ("get", get_cost), ("ack", ack_cost)):
+            if not 0 <= cost < float("inf"):
+                raise ValueError(f"{name}_cost must be >= 0 s, got {cost!r}")
+        self.env = env
+        self.real = queue
+        self.capacity = capacity
+        self.put_cost = put_cost
+        self.get_cost = get_cost
+        self.ack_cost = ack_cost
+        self.body = body
+        self.record = Record() if record is None else record
+        self._stored = self.record.enqueued if stored is None else stored
+        self.published = 0
+        """Messages that were to be stored, refused ones included."""
+        self.acked = 0
+        """Messages that consumers have finished."""
+        self.dropped = 0
+        """Messages that found no room."""
+        self.lost = 0
+        """Messages that are gone without having been done."""
+        self.returned = 0
+        """Deliveries that have to be repeated."""
+        self.numbers: dict[int, int] = {}
+        """Number of each message in the record, by its id in the real queue."""
+        self._idle: deque[Timer] = deque()
+        self._alarm = float("inf")
+
+    def publish(self, number: int) -> bool:
+        """Store message ``number``, now; False if there was no room for it."""
+        self.published += 1
+        try:
+            if self.capacity == 0 and not self._idle:
+                raise Full
+            self.numbers[self.real.put(self.body, False)] = number
+        except Full:
+            self.dropped += 1
+            self.record.dropped.append(number)
+            return False
+        self._stored[number] = self.env._now
+        if self._idle:
+            self._deliver()
+        return True
+
+    def wait(self, timer: Timer) -> Timer:
+        """Stand in line for a message; to be yielded at once, gives the message.
+
+        The value is None when whoever waits is told to look after itself (``dismiss``).
+        """
+        self._idle.append(timer)
+        self._watch()
+        return timer
+
+    def ack(self, message: Message) -> None:
+        """The message is done."""
+        self.real.ack(message)
+        del self.numbers[message[0]]
+        self.acked += 1
+
+    def give_back(self, message: Message) -> None:
+        """The message was not done; somebody else shall have it."""
+        self.returned += 1
+        self.real.nack(message)
+        self._deliver()
+
+    def lose(self, message: Message) -> int:
+        """The message is gone for good; its number."""
+        self.real.nack(message, requeue=False)
+        number = self.numbers.pop(message.id)
+        self.lost += 1
+        self.record.lost.append(number)
+        return number
+
+    def dismiss(self) -> None:
+        """Send those who wait away with nothing."""
+        while self._idle:
+            self._idle.popleft().fire(None)
+
+    def ledger(self) -> Ledger:
+        """Where the messages are, asked from the real queue."""
+        return Ledger(
+            published=self.published,
+            acked=self.acked,
+            ready=self.real.qsize() + self.real.delayed,
+            unacked=self.real.unacked,
+            dropped=self.dropped,
+            lost=self.lost,
+            duplicates=self.returned,
+        )
+
+    def _deliver(self) -> None:
+        """Hand ready messages to those who wait, first come first served."""
+        while self._idle:
+            try:
+                message = self.real.get(False)
+            except Empty:
+                self._watch()
+                return
+            self._idle.popleft().fire(message)
+
+    def _watch(self) -> None:
+        """Look again when a delay or a lease runs out, for those who wait."""
+        due = self.env._now + self.real.due_in()
+        if due < self._alarm:
+            self._alarm = due
+            self.env.process(self._look_again(due))
+
+    def _look_again(self, due: float) -> Generator[Timer, Any, None]:
+        yield Timer(self.env, 0).at(due)
+        if due == self._alarm:
+            self._alarm = float("inf")
+        self._deliver()

@@ -1,0 +1,29 @@
+"""Real message queues. They know nothing of simulation and serve any program's threads."""
+
+from .base import (
+    CorruptQueueError,
+    Empty,
+    Full,
+    LeaseLostError,
+    Message,
+    MessageQueue,
+    QueueClosedError,
+    QueueError,
+    QueueLockedError,
+    RecoveryWarning,
+)
+from .memory import MemoryQueue
+
+__all__ = [
+    "CorruptQueueError",
+    "Empty",
+    "Full",
+    "LeaseLostError",
+    "MemoryQueue",
+    "Message",
+    "MessageQueue",
+    "QueueClosedError",
+    "QueueError",
+    "QueueLockedError",
+    "RecoveryWarning",
+]

@@ -1,0 +1,296 @@
+"""What every message queue promises: the interface, the message and the errors.
+
+A queue hands each message to one consumer at a time and keeps it until the consumer says that it
+is done. ``put``, ``get``, ``qsize``, ``empty``, ``full`` and ``maxsize`` mean what they mean in
+the standard library's :class:`queue.Queue`; ``ack`` and ``nack`` mean what they mean in AMQP.
+
+Delivery is at least once. A message is *ready*, *delayed* (not due yet) or *unacked* (delivered
+and held under a lease). ``ack`` removes it, ``nack`` puts it back where it was, and a lease that
+runs out does what ``nack`` does. The pair ``(id, attempts)`` names one delivery and serves as the
+fencing token: an ack of a delivery that has passed on is refused.
+"""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from math import isfinite
+from queue import Empty, Full
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+__all__ = [
+    "Clock",
+    "CorruptQueueError",
+    "Empty",
+    "Full",
+    "LeaseLostError",
+    "Message",
+    "MessageQueue",
+    "QueueClosedError",
+    "QueueError",
+    "QueueLockedError",
+    "RecoveryWarning",
+]
+
+Clock = Callable[[], float]
+"""Tells the time in seconds; only differences matter."""
+
+
+class QueueError(Exception):
+    """Something a message queue refuses to do; the text says what and why."""
+
+
+class QueueClosedError(QueueError):
+    """The queue was closed before or during the call."""
+
+
+class LeaseLostError(QueueError):
+    """The delivery is no longer held: acked before, returned, or passed on to another consumer."""
+
+
+class QueueLockedError(QueueError):
+    """Another process owns the queue's files."""
+
+
+class CorruptQueueError(QueueError):
+    """Stored data is damaged elsewhere than at its tail; the text names the file, the offset and
+    what to do."""
+
+
+class RecoveryWarning(UserWarning):
+    """A torn write was cut back when a queue was opened; the text names the file, the offset and
+    what was dropped."""
+
+
+class Message(NamedTuple):
+    """One delivery of one message."""
+
+    id: int
+    """Number of the message in its queue, counted from 1 in the order of the puts."""
+    body: bytes
+    """What the producer put."""
+    headers: dict[str, Any]
+    """What the producer says about it: a JSON object."""
+    priority: int = 0
+    """The larger goes first."""
+    attempts: int = 1
+    """How many times it has been delivered, this time included."""
+
+    @property
+    def redelivered(self) -> bool:
+        """Whether it has been delivered before."""
+        return self.attempts > 1
+
+
+class MessageQueue(ABC):
+    """A queue of messages between threads (some implementations: between processes).
+
+    Parameters
+    ----------
+    maxsize : int
+        The most messages that may wait (ready and delayed; those delivered are not counted).
+        0 or less: no bound. A returned message is taken back even when the queue is full.
+    lease : float or None
+        Seconds a consumer may hold a message before it goes back to the queue; None: until it
+        acks, nacks, or the queue is closed.
+    clock : callable
+        Tells the time in seconds for delays and leases, so that a simulation can bring its own.
+    """
+
+    def __init__(self, maxsize: int, lease: float | None, clock: Clock) -> None:
+        if isinstance(maxsize, bool) or not isinstance(maxsize, int):
+            raise TypeError(f"maxsize must be a whole number of messages, got {maxsize!r}")
+        if lease is not None and not (_is_number(lease) and 0 < lease < float("inf")):
+            raise ValueError(f"lease must be > 0 seconds or None, got {lease!r}")
+        self.maxsize = maxsize
+        self.lease = lease
+        self.clock = clock
+
+    @abstractmethod
+    def put(
+        self,
+        body: bytes,
+        block: bool = True,
+        timeout: float | None = None,
+        *,
+        headers: Mapping[str, Any] | None = None,
+        priority: int = 0,
+        delay: float = 0.0,
+    ) -> int:
+        """Store a message and return its id, once it is as safe as the queue promises.
+
+        Parameters
+        ----------
+        body : bytes
+            The message itself.
+        block, timeout : bool, float or None
+            How long to wait for room, in seconds, as in :meth:`queue.Queue.put`.
+        headers : mapping, optional
+            A JSON object: string keys, JSON values. It is copied.
+        priority : int
+            The larger goes first; equal ones go in the order of their puts.
+        delay : float
+            Seconds until the message is ready.
+
+        Raises
+        ------
+        queue.Full
+            No room came free in time. Nothing was stored.
+        """
+
+    @abstractmethod
+    def put_many(
+        self,
+        bodies: Iterable[bytes],
+        block: bool = True,
+        timeout: float | None = None,
+        *,
+        headers: Mapping[str, Any] | None = None,
+        priority: int = 0,
+        delay: float = 0.0,
+    ) -> list[int]:
+        """Store several messages, all or none, and return their ids. Arguments as for ``put``."""
+
+    @abstractmethod
+    def get(self, block: bool = True, timeout: float | None = None) -> Message:
+        """Take the next message under a lease; wait as :meth:`queue.Queue.get` does.
+
+        Raises
+        ------
+        queue.Empty
+            Nothing was ready in time.
+        """
+
+    @abstractmethod
+    def get_many(
+        self, most: int, block: bool = False, timeout: float | None = None
+    ) -> list[Message]:
+        """Take up to ``most`` messages that are ready; the list is empty when there are none.
+
+        With ``block`` wait for the first one, ``timeout`` seconds at most.
+        """
+
+    @abstractmethod
+    def ack(self, message: Message) -> None:
+        """Say that a delivered message is done; the queue forgets it.
+
+        Raises
+        ------
+        LeaseLostError
+            This delivery is not held any more.
+        """
+
+    @abstractmethod
+    def ack_many(self, messages: Iterable[Message]) -> None:
+        """Acknowledge several messages, all or none."""
+
+    @abstractmethod
+    def nack(self, message: Message, requeue: bool = True) -> None:
+        """Give a delivered message back, to its old place in the queue; or drop it.
+
+        Raises
+        ------
+        LeaseLostError
+            This delivery is not held any more.
+        """
+
+    @abstractmethod
+    def qsize(self) -> int:
+        """How many messages are ready."""
+
+    @property
+    @abstractmethod
+    def delayed(self) -> int:
+        """How many messages are not due yet."""
+
+    @property
+    @abstractmethod
+    def unacked(self) -> int:
+        """How many messages are delivered and neither acked nor returned."""
+
+    @abstractmethod
+    def due_in(self) -> float:
+        """Seconds until a message may become ready by itself, because its delay or somebody's
+        lease runs out; infinity when no such thing is pending."""
+
+    @abstractmethod
+    def flush(self) -> None:
+        """Make everything done so far as safe as the queue can make it."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release what the queue holds; waiting calls raise QueueClosedError. Closing twice is
+        allowed."""
+
+    def put_nowait(self, body: bytes, **options: Any) -> int:
+        """``put`` without waiting."""
+        return self.put(body, False, **options)
+
+    def get_nowait(self) -> Message:
+        """``get`` without waiting."""
+        return self.get(False)
+
+    def empty(self) -> bool:
+        """Whether nothing is ready."""
+        return self.qsize() == 0
+
+    def full(self) -> bool:
+        """Whether a put would have to wait."""
+        return 0 < self.maxsize <= self.qsize() + self.delayed
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def check_body(body: object) -> bytes:
+    """``body``, or TypeError unless it is bytes."""
+    if isinstance(body, bytes):
+        return body
+    raise TypeError(
+        f"body must be bytes, got {type(body).__name__} {repr(body)[:80]}; "
+        "encode text with .encode() and structures with json.dumps(...).encode()"
+    )
+
+
+def check_most(most: int) -> None:
+    """Raise ValueError unless ``most`` is a number of messages that ``get_many`` takes."""
+    if isinstance(most, bool) or not isinstance(most, int) or most < 1:
+        raise ValueError(f"most must be a whole number >= 1, got {most!r}")
+
+
+def check_options(priority: int, delay: float) -> None:
+    """Raise TypeError or ValueError unless priority and delay are what ``put`` takes."""
+    if isinstance(priority, bool) or not isinstance(priority, int):
+        raise TypeError(f"priority must be a whole number, got {priority!r}")
+    if not _is_number(delay) or not (isfinite(delay) and delay >= 0):
+        raise ValueError(f"delay must be >= 0 seconds, got {delay!r}")
+
+
+def check_timeout(timeout: float | None) -> None:
+    """Raise ValueError unless ``timeout`` is None or not negative, as the standard library does."""
+    if timeout is not None and not (_is_number(timeout) and timeout >= 0):
+        raise ValueError(f"timeout must be >= 0 seconds or None, got {timeout!r}")
+
+
+def encode_headers(headers: Mapping[str, Any]) -> str:
+    """The headers as JSON text; TypeError or ValueError unless they are a JSON object."""
+    if not isinstance(headers, Mapping) or not all(isinstance(key, str) for key in headers):
+        raise TypeError(f"headers must be a mapping with string keys, got {repr(headers)[:80]}")
+    try:
+        return json.dumps(dict(headers), allow_nan=False, separators=(",", ":"))
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"headers must hold JSON values only: {error}") from None
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

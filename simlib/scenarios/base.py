@@ -1,0 +1,162 @@
+"""What all scenarios have in common: validated parameters, and a run."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from math import inf
+from typing import Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.fields import FieldInfo
+
+from ..analysis.result import Result
+from ..distributions import Arrivals, Durations, Exponential
+from ..processes import Environment
+
+__all__ = ["OpenScenario", "Progress", "Scenario", "parameter"]
+
+Progress = Callable[[float], None]
+"""Told now and then how much of a run is done, from 0 to 1."""
+
+
+def parameter(
+    default: Any, description: str, *, unit: str = "", step: float | None = None, **bounds: Any
+) -> Any:
+    """A field of a scenario: its default, one line of description, unit, step and bounds.
+
+    Validation errors, the JSON form, the documentation table and the panel all come from here.
+    """
+    return Field(
+        default,
+        description=description,
+        json_schema_extra={"unit": unit, "step": step},
+        **bounds,
+    )
+
+
+class Scenario(BaseModel, ABC):
+    """A question with its parameters; ``run`` answers it.
+
+    A scenario is a value: frozen, comparable, and the same in JSON. Parameters that it doesn't
+    know are refused.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True
+    )
+
+    derived: ClassVar[dict[str, FieldInfo]] = {}
+    """What ``replace`` takes beside the fields, described in the same way."""
+
+    @abstractmethod
+    def run(self, seed: int = 0, *, progress: Progress | None = None) -> Result:
+        """Run once; the same scenario and seed give the same result, to the last bit.
+
+        Parameters
+        ----------
+        seed : int
+            Seed of all random streams, >= 0.
+        progress : callable, optional
+            Told now and then how much of the run is done, from 0 to 1.
+        """
+
+    def replace(self, **changes: Any) -> Self:
+        """The same scenario with other parameters, validated like new."""
+        return type(self)(**{**dict(self), **changes})
+
+    @classmethod
+    def parameters(cls) -> dict[str, FieldInfo]:
+        """Everything that ``replace`` takes, with its description, unit and bounds."""
+        return {**cls.model_fields, **cls.derived}
+
+
+class OpenScenario(Scenario):
+    """A scenario in which messages arrive whatever becomes of the ones before."""
+
+    derived: ClassVar[dict[str, FieldInfo]] = {
+        "load": parameter(None, "work that arrives per second and worker", step=0.05, gt=0, le=2),
+        "arrival_rate": parameter(None, "messages that arrive per second", unit="1/s", gt=0),
+    }
+
+    interarrival: Arrivals = parameter(
+        Exponential(mean=1.25), "time between one message and the next", unit="s"
+    )
+    service: Durations = parameter(Exponential(mean=1.0), "work that a message brings", unit="s")
+    messages: int | None = parameter(None, "how many messages are published", unit="messages", ge=1)
+    duration: float | None = parameter(None, "when the run is cut off", unit="s", gt=0)
+    warmup: int = parameter(
+        0, "messages at the start that are left out of averages", unit="messages", ge=0
+    )
+
+    @property
+    @abstractmethod
+    def servers(self) -> int:
+        """How many messages can be worked on at once."""
+
+    @property
+    def arrival_rate(self) -> float:
+        """Messages that arrive per second."""
+        return 1 / self.interarrival.average if self.interarrival.average else inf
+
+    @property
+    def load(self) -> float:
+        """Work that arrives per second and worker; above 1 the queue grows without end."""
+        return self.service.average * self.arrival_rate / self.servers
+
+    def replace(self, **changes: Any) -> Self:
+        """The same scenario with other parameters, validated like new.
+
+        ``load`` and ``arrival_rate`` are taken, too: they stretch or compress the time between
+        messages and leave its shape as it is. ``load`` counts on the other parameters given.
+        """
+        wanted = {name: changes.pop(name) for name in self.derived if name in changes}
+        changed = super().replace(**changes)
+        if not wanted:
+            return changed
+        if len(wanted) > 1 or "interarrival" in changes:
+            raise ValueError("give only one of interarrival, arrival_rate and load")
+        ((name, value),) = wanted.items()
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < inf:
+            raise ValueError(f"{name} must be a number > 0, got {value!r}")
+        rate = (
+            value if name == "arrival_rate" else value * changed.servers / changed.service.average
+        )
+        return changed.replace(interarrival=changed.interarrival.scaled(1 / rate))
+
+    @model_validator(mode="after")
+    def _ends(self) -> Self:
+        published = min(self.messages or inf, self.interarrival.length or inf)
+        if published == inf and self.duration is None:
+            raise ValueError("a run needs an end: give messages, or duration, or both")
+        if self.messages is not None and published < self.messages:
+            raise ValueError(
+                f"messages={self.messages} is more than the {published} that "
+                f"{self.interarrival} holds"
+            )
+        if self.warmup >= published:
+            raise ValueError(
+                f"warmup must be smaller than the {published} messages published, got {self.warmup}"
+            )
+        if self.service.length is not None and self.service.length < published:
+            raise ValueError(
+                f"service={self.service} must hold a value for each message, and up to "
+                f"{published} are published"
+            )
+        if not self.interarrival.average and published == inf:
+            raise ValueError("interarrival must be > 0 s in a run that only time ends, got 0")
+        return self
+
+    def execute(self, env: Environment, progress: Progress | None) -> None:
+        """Let simulated time go on until the run is over, telling how far it has come."""
+        end = self.duration or inf
+        if progress is not None:
+            expected = self.interarrival.average * min(
+                self.messages or inf, self.interarrival.length or inf
+            )
+            for part in range(1, 20):
+                env.advance(min(end, expected) * part / 20)
+                progress(part / 20)
+        env.advance(end)
+        if progress is not None:
+            progress(1.0)

@@ -1,0 +1,91 @@
+"""A fixed number of callers, each of which waits for its reply before it goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from typing import Any, Self
+
+import numpy as np
+from pydantic import model_validator
+
+from ..analysis.result import Result
+from ..distributions import Durations, Exponential
+from ..processes import Draws, Environment, Record, Service, SimQueue, Timer
+from ..queues import MemoryQueue
+from .base import Progress, Scenario, parameter
+
+__all__ = ["ClosedLoop"]
+
+
+class ClosedLoop(Scenario):
+    """Callers think, call a service, wait for the reply, and think again.
+
+    A slow service slows its callers down: there are never more requests than callers. That is what
+    sets waiting for a reply apart from publishing, where arrivals know nothing of the service.
+    """
+
+    callers: int = parameter(20, "how many callers there are", step=1, ge=1, le=10_000)
+    think: Durations = parameter(
+        Exponential(mean=2.5), "time from a reply to the caller's next request", unit="s"
+    )
+    service: Durations = parameter(
+        Exponential(mean=0.1), "work that a request brings to the service", unit="s"
+    )
+    workers: int = parameter(1, "requests that the service works on at once", step=1, ge=1, le=1000)
+    messages: int = parameter(10_000, "how many requests are made", unit="messages", ge=1)
+    warmup: int = parameter(
+        0, "requests at the start that are left out of averages", unit="messages", ge=0
+    )
+
+    @model_validator(mode="after")
+    def _enough(self) -> Self:
+        if self.warmup >= self.messages:
+            raise ValueError(
+                f"warmup must be smaller than messages={self.messages}, got {self.warmup}"
+            )
+        for name, length in (("think", self.think.length), ("service", self.service.length)):
+            if length is not None and length < self.messages:
+                raise ValueError(
+                    f"{name} must hold a value for each of {self.messages} requests, got {length}"
+                )
+        return self
+
+    def run(self, seed: int = 0, *, progress: Progress | None = None) -> Result:
+        env = Environment(seed)
+        record = Record()
+        record.prepare(np.full(self.messages, np.nan))
+        with MemoryQueue() as real:
+            inbox = SimQueue(env, real, record=record)
+            work = Draws(self.service, env.stream("service"))
+            service = Service(env, inbox, work, workers=self.workers)
+            think = Draws(self.think, env.stream("think"))
+            numbers = iter(range(self.messages))
+            for _ in range(self.callers):
+                env.process(_call_again_and_again(env, service, think, numbers))
+            env.run()
+            ledger = inbox.ledger()
+        if progress is not None:
+            progress(1.0)
+        return Result.from_record(
+            record,
+            scenario=self,
+            seed=env.seed,
+            engine="simpy",
+            duration=None,
+            warmup=self.warmup,
+            servers=self.workers,
+            ledger=ledger,
+        )
+
+
+def _call_again_and_again(
+    env: Environment, service: Service, think: Draws, numbers: Iterator[int]
+) -> Generator[Timer, Any, None]:
+    """One caller, until all requests are made."""
+    created = service.queue.record.created
+    timer = Timer(env, 1)
+    for number in numbers:
+        yield timer.at(env.now + think[number])
+        created[number] = env.now
+        service.call(number, timer)
+        yield timer

@@ -1,0 +1,155 @@
+"""Call and wait, or put it in a queue?"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from ..analysis.result import Result
+from ..distributions import Arrivals, Durations, Exponential
+from ..processes import (
+    Caller,
+    Consumer,
+    Draws,
+    Environment,
+    Faults,
+    Ledger,
+    Outage,
+    Producer,
+    Publisher,
+    Record,
+    Service,
+    SimQueue,
+    Slowdown,
+)
+from ..queues import MemoryQueue
+from .base import OpenScenario, Progress, parameter
+
+__all__ = ["SyncVsAsync"]
+
+
+class SyncVsAsync(OpenScenario):
+    """A front service handles users' requests, and each needs work from another service.
+
+    In mode "sync" a connection calls the other service and waits for its reply; in mode "async" it
+    puts the request into a queue and goes on once that has confirmed. Everything else is the same:
+    with the same seed, each request arrives at the same instant and brings the same work.
+
+    When the other service goes down, the calls in it fail, and later ones are refused until it is
+    up again. Messages wait in the queue instead, and work that was cut short starts again.
+    """
+
+    interarrival: Arrivals = parameter(
+        Exponential(mean=0.03125), "time between one request and the next", unit="s"
+    )
+    service: Durations = parameter(
+        Exponential(mean=0.1), "work that a request brings to the other service", unit="s"
+    )
+    mode: Literal["sync", "async"] = parameter("sync", "call and wait, or publish and go on")
+    workers: int = parameter(
+        4, "requests that the other service works on at once", step=1, ge=1, le=1000
+    )
+    connections: int = parameter(
+        16, "connections that the front service has", step=1, ge=1, le=10_000
+    )
+    network: float = parameter(
+        0.002, "time that anything is under way between two services", unit="s", ge=0
+    )
+    put_cost: float = parameter(0.005, "time until a put is stored", unit="s", ge=0)
+    get_cost: float = parameter(0.001, "time that a get takes a worker", unit="s", ge=0)
+    ack_cost: float = parameter(0.001, "time that an ack takes a worker", unit="s", ge=0)
+    capacity: int | None = parameter(
+        None,
+        "the most requests that may wait for a worker; none: no bound",
+        unit="messages",
+        step=1,
+        ge=0,
+    )
+    outage: Outage | None = parameter(None, "when the other service is down")
+    slowdown: Slowdown | None = parameter(None, "when the other service is slow")
+
+    @property
+    def servers(self) -> int:
+        """How many requests can be worked on at once: one per worker."""
+        return self.workers
+
+    def run(self, seed: int = 0, *, progress: Progress | None = None) -> Result:
+        env = Environment(seed)
+        record = Record("answered")
+        with MemoryQueue(clock=env.clock) as doorway, MemoryQueue(self.capacity or 0) as middle:
+            # A request is at the door the moment it is created; `enqueued` is for the inner queue.
+            door = SimQueue(env, doorway, record=record, stored=record.created)
+            inner = self._other_service(env, door, middle)
+            Producer(env, door, self.interarrival, messages=self.messages)
+            self.execute(env, progress)
+            ledger = _ledger(door, inner)
+        return Result.from_record(
+            record,
+            scenario=self,
+            seed=env.seed,
+            engine="simpy",
+            duration=self.duration if ledger.ready + ledger.unacked else None,
+            warmup=self.warmup,
+            servers=self.servers,
+            ledger=ledger,
+            extras=self._seen_by_caller(record),
+        )
+
+    def _other_service(self, env: Environment, door: SimQueue, middle: MemoryQueue) -> SimQueue:
+        """Whatever is behind the door: a service to call, or a queue with its consumer."""
+        faults = Faults(
+            [self.outage] if self.outage else [], [self.slowdown] if self.slowdown else []
+        )
+        work = Draws(self.service, env.stream("service"))
+        if self.mode == "sync":
+            inner = SimQueue(env, middle, capacity=self.capacity, record=door.record)
+            service = Service(env, inner, work, workers=self.workers, faults=faults)
+            Caller(env, door, service, connections=self.connections, network=self.network)
+        else:
+            inner = SimQueue(
+                env,
+                middle,
+                capacity=self.capacity,
+                put_cost=self.put_cost,
+                get_cost=self.get_cost,
+                ack_cost=self.ack_cost,
+                record=door.record,
+            )
+            Consumer(env, inner, work, workers=self.workers, faults=faults)
+            Publisher(env, door, inner, connections=self.connections, network=self.network)
+        return inner
+
+    def _seen_by_caller(self, record: Record) -> dict[str, float]:
+        """How long a request occupied whoever made it (s), failed ones left out."""
+        time = np.array(record.extra["answered"]) - np.array(record.created)
+        time[np.array(record.lost, int)] = np.nan
+        time[np.array(record.dropped, int)] = np.nan
+        time = time[self.warmup :]
+        time = time[~np.isnan(time)]
+        if not len(time):
+            return {f"caller_{name}": np.nan for name in ("mean", "p50", "p95", "p99")}
+        p50, p95, p99 = np.percentile(time, [50, 95, 99])
+        return {
+            "caller_mean": float(np.mean(time)),
+            "caller_p50": float(p50),
+            "caller_p95": float(p95),
+            "caller_p99": float(p99),
+        }
+
+
+def _ledger(door: SimQueue, inner: SimQueue) -> Ledger:
+    """Where every request is, in two real queues and on the way between them."""
+    outside, inside = door.ledger(), inner.ledger()
+    record = door.record
+    refused = len(record.lost) - inside.lost
+    under_way = outside.published - outside.ready - inside.published - refused
+    return Ledger(
+        published=outside.published,
+        acked=inside.acked,
+        ready=outside.ready + inside.ready,
+        unacked=inside.unacked + under_way,
+        dropped=inside.dropped,
+        lost=len(record.lost),
+        duplicates=inside.duplicates,
+    )
