@@ -1,1 +1,14 @@
 """From the record of a run to answers."""
+
+from .replications import Comparison, Interval, Replications, compare, interval, replicate
+from .result import Result
+
+__all__ = [
+    "Comparison",
+    "Interval",
+    "Replications",
+    "Result",
+    "compare",
+    "interval",
+    "replicate",
+]

@@ -65,14 +65,14 @@ class Environment(simpy.Environment):
 
     def advance(self, end: float) -> None:
         """Execute the events before an instant (s); the clock stays at the last of them."""
-        queue = self._queue
+        queue: list[Any] = self._queue
         while queue and queue[0][0] < end:
             self._now, _, _, event = heappop(queue)
             if isinstance(event, Timer):
                 self._resume(event)
                 continue
             callbacks = event.callbacks
-            event.callbacks = None  # type: ignore[assignment]
+            event.callbacks = None
             for callback in callbacks:
                 callback(event)
             if not event._ok and not event.defused:
@@ -80,8 +80,9 @@ class Environment(simpy.Environment):
 
     def step(self) -> None:
         """Execute the next event."""
-        if self._queue and isinstance(self._queue[0][3], Timer):
-            self._now, _, _, timer = heappop(self._queue)
+        queue: list[Any] = self._queue
+        if queue and isinstance(queue[0][3], Timer):
+            self._now, _, _, timer = heappop(queue)
             self._resume(timer)
         else:
             super().step()

@@ -119,10 +119,9 @@ class OpenScenario(Scenario):
         ((name, value),) = wanted.items()
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < inf:
             raise ValueError(f"{name} must be a number > 0, got {value!r}")
-        rate = (
-            value if name == "arrival_rate" else value * changed.servers / changed.service.average
-        )
-        return changed.replace(interarrival=changed.interarrival.scaled(1 / rate))
+        work = changed.service.average / changed.servers
+        gap = 1 / value if name == "arrival_rate" else work / value
+        return changed.replace(interarrival=changed.interarrival.scaled(gap))
 
     @model_validator(mode="after")
     def _ends(self) -> Self:
