@@ -2,6 +2,7 @@
 
 from .replications import Comparison, Interval, Replications, compare, interval, replicate
 from .result import Result
+from .sweeps import intervals, sweep
 
 __all__ = [
     "Comparison",
@@ -10,5 +11,7 @@ __all__ = [
     "Result",
     "compare",
     "interval",
+    "intervals",
     "replicate",
+    "sweep",
 ]

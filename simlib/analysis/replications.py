@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,7 +14,7 @@ from scipy.special import stdtrit
 if TYPE_CHECKING:
     from ..scenarios.base import Scenario
 
-__all__ = ["Comparison", "Interval", "Replications", "compare", "replicate", "seeds"]
+__all__ = ["Comparison", "Interval", "Replications", "compare", "replicate", "run_seeds"]
 
 
 class Interval(NamedTuple):
@@ -57,13 +56,12 @@ def interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
     return Interval(mean, mean - half_width, mean + half_width, half_width)
 
 
-def seeds(seed: int) -> Iterator[int]:
-    """The seeds of replications 0, 1, 2, …: the same for every scenario, and any number of them."""
-    number = 0
-    while True:
-        state = np.random.SeedSequence(seed, spawn_key=(number,)).generate_state(1, np.uint64)
-        yield int(state[0])
-        number += 1
+def run_seeds(replications: int, seed: int) -> list[int]:
+    """The seeds of replications 0, 1, 2, …: the same for every scenario, however many there are."""
+    if isinstance(replications, bool) or not isinstance(replications, int) or replications < 1:
+        raise ValueError(f"replications must be a whole number >= 1, got {replications!r}")
+    sequences = (np.random.SeedSequence(seed, spawn_key=(k,)) for k in range(replications))
+    return [int(sequence.generate_state(1, np.uint64)[0]) for sequence in sequences]
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,16 +100,14 @@ def replicate(
     scenario : Scenario
         What to run.
     replications : int
-        How often, >= 2.
+        How often; intervals need at least 2.
     seed : int
         From which the seeds of the runs are spawned. Two scenarios replicated with the same seed
         meet the same random numbers, run by run.
     n_jobs : int
         Processes to run in; -1 for as many as there are cores. The numbers don't depend on it.
     """
-    if isinstance(replications, bool) or not isinstance(replications, int) or replications < 2:
-        raise ValueError(f"replications must be a whole number >= 2, got {replications!r}")
-    chosen = [number for _, number in zip(range(replications), seeds(seed), strict=False)]
+    chosen = run_seeds(replications, seed)
     rows = Parallel(n_jobs=n_jobs)(delayed(_summary)(scenario, number) for number in chosen)
     return Replications(scenario, pd.DataFrame(rows, index=pd.Index(chosen, name="seed")))
 

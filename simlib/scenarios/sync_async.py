@@ -54,7 +54,7 @@ class SyncVsAsync(OpenScenario):
         16, "connections that the front service has", step=1, ge=1, le=10_000
     )
     network: float = parameter(
-        0.002, "time that anything is under way between two services", unit="s", ge=0
+        0.01, "time that anything is under way between two services", unit="s", ge=0
     )
     put_cost: float = parameter(0.005, "time until a put is stored", unit="s", ge=0)
     get_cost: float = parameter(0.001, "time that a get takes a worker", unit="s", ge=0)

@@ -1,0 +1,64 @@
+"""What the figures of a run are called, and how they are written."""
+
+from __future__ import annotations
+
+from math import floor, isfinite, log10
+from typing import NamedTuple
+
+__all__ = ["METRICS", "Metric", "quantity"]
+
+
+class Metric(NamedTuple):
+    """How a figure of a summary is shown."""
+
+    label: str
+    unit: str = ""
+
+
+METRICS = {
+    "throughput": Metric("throughput", "1/s"),
+    "latency_mean": Metric("latency, mean", "s"),
+    "latency_p50": Metric("latency, median", "s"),
+    "latency_p95": Metric("latency, 95th percentile", "s"),
+    "latency_p99": Metric("latency, 99th percentile", "s"),
+    "wait_mean": Metric("wait, mean", "s"),
+    "wait_p95": Metric("wait, 95th percentile", "s"),
+    "p_wait": Metric("fraction that waits", "%"),
+    "utilisation": Metric("utilisation", "%"),
+    "queue_mean": Metric("waiting, mean", "messages"),
+    "queue_max": Metric("waiting, maximum", "messages"),
+    "in_system_mean": Metric("in the system, mean", "messages"),
+    "published": Metric("published", "messages"),
+    "completed": Metric("completed", "messages"),
+    "dropped": Metric("dropped", "messages"),
+    "lost": Metric("failed or lost", "messages"),
+    "unfinished": Metric("unfinished at the end", "messages"),
+    "duration": Metric("simulated time", "s"),
+    "caller_mean": Metric("caller occupied, mean", "s"),
+    "caller_p50": Metric("caller occupied, median", "s"),
+    "caller_p95": Metric("caller occupied, 95th percentile", "s"),
+    "caller_p99": Metric("caller occupied, 99th percentile", "s"),
+}
+"""The figures of every summary, in the order in which they are shown."""
+
+
+def quantity(value: float, unit: str = "", digits: int = 3) -> str:
+    """A value with its unit as people write it: 0.0417 s is 41.7 ms, 0.25 % is 25 %."""
+    if not isfinite(value):
+        return "–" if value != value else f"∞ {unit}".strip()
+    if unit == "%":
+        return f"{_rounded(100 * value, digits)} %"
+    if unit == "s" and value and abs(value) < 1:
+        scale, unit = (1e3, "ms") if abs(value) >= 1e-3 else (1e6, "µs")
+        value *= scale
+    return f"{_rounded(value, digits)} {unit}".strip()
+
+
+def _rounded(value: float, digits: int) -> str:
+    """The value to so many significant digits; whole numbers stay whole."""
+    if value == 0:
+        return "0"
+    places = digits - 1 - floor(log10(abs(value)))
+    if value == int(value):
+        places = min(places, 0)
+    return f"{value:,.{max(0, places)}f}"

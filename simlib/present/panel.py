@@ -1,0 +1,289 @@
+"""Panels: move a slider, and the scenario runs again."""
+
+from __future__ import annotations
+
+import html
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from math import log10
+from typing import Any, Literal, get_args, get_origin
+
+import ipywidgets as widgets
+import pandas as pd
+from annotated_types import Ge, Gt, Le, Lt
+from matplotlib.axes import Axes
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+
+from ..analysis.metrics import METRICS, quantity
+from ..analysis.result import Result
+from ..scenarios.base import Scenario
+from .plots import axes, queue_over_time, show
+
+__all__ = ["Panel", "panel"]
+
+Draw = Callable[[Mapping[str, Result], Axes], object]
+Choices = Mapping[str, Any] | Sequence[Any] | None
+
+
+class Panel(widgets.VBox):  # type: ignore[misc]
+    """Controls made from a scenario's own parameters, over the picture and table of its runs.
+
+    Changing a control runs the scenario again, with each of the variants on the same random
+    numbers. What is wrong with a value is said in place of the result, in the scenario's own words.
+    """
+
+    def __init__(
+        self,
+        base: Scenario,
+        controls: Mapping[str, Choices],
+        variants: Mapping[str, Mapping[str, Any]],
+        draw: Draw,
+        table: Sequence[str],
+        seed: int,
+    ) -> None:
+        self.base = base
+        self.results: dict[str, Result] = {}
+        """Results of the last run, by variant; empty after an error."""
+        self.error: Exception | None = None
+        """What went wrong in the last run."""
+        self.alt = ""
+        """What is to be seen in the picture."""
+        self._variants = variants
+        self._draw = draw
+        self._metrics = table
+        self._paused = False
+        parameters = type(base).parameters()
+        self.controls: dict[str, widgets.Widget] = {
+            name: _control(base, name, parameters[name], choices)
+            for name, choices in controls.items()
+        }
+        """The widgets by name of their parameter, and ``seed``."""
+        self.controls["seed"] = _labelled(
+            widgets.IntText(value=seed), "seed", "another seed, another run of luck", ""
+        )
+        self._initial = {name: control.value for name, control in self.controls.items()}
+        for name, control in self.controls.items():
+            control.add_class(f"control-{name.replace('_', '-')}")
+            control.observe(self._changed, "value")
+        reset = widgets.Button(description="Reset", tooltip="back to where the controls stood")
+        reset.add_class("panel-reset")
+        reset.on_click(lambda _: self.reset())
+        self.status = widgets.Label("")
+        self.status.add_class("panel-status")
+        self.progress = widgets.IntProgress(max=100, layout={"width": "8em"})
+        self.picture = widgets.HTML()
+        self.picture.add_class("panel-picture")
+        self.table = widgets.HTML()
+        self.table.add_class("panel-table")
+        grid = widgets.Box(
+            list(self.controls.values()), layout={"display": "flex", "flex_flow": "row wrap"}
+        )
+        below = widgets.HBox([reset, self.progress, self.status])
+        super().__init__([grid, below, self.picture, self.table])
+        self.add_class("panel")
+        self.run()
+
+    def __repr__(self) -> str:
+        return f"Panel({type(self.base).__name__}: {', '.join(self.controls)})"
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        """With the picture beside the widget, for readers that can't show widgets."""
+        bundle = super()._repr_mimebundle_(**options)
+        data = bundle[0] if isinstance(bundle, tuple) else bundle
+        if data is not None and self.picture.value:
+            data["text/html"] = self.picture.value
+        return bundle
+
+    def set(self, **values: Any) -> None:
+        """Move several controls at once, by name; the scenario runs once."""
+        self._paused = True
+        try:
+            for name, value in values.items():
+                self.controls[name].value = value
+        finally:
+            self._paused = False
+        self.run()
+
+    def reset(self) -> None:
+        """Put every control back to where it stood."""
+        self.set(**self._initial)
+
+    def run(self) -> None:
+        """Run the scenario as the controls stand, and show what comes of it."""
+        self.status.value = "running …"
+        self.progress.value = 0
+        begun = time.perf_counter()
+        try:
+            scenario = self._scenario()
+            self.results = {
+                name: scenario.replace(**changes).run(
+                    self.controls["seed"].value,
+                    progress=partial(self._advance, place),
+                )
+                for place, (name, changes) in enumerate(self._variants.items())
+            }
+            self.error = None
+            self._show()
+        except Exception as error:  # Nothing that a callback raises would be seen otherwise.
+            self.results = {}
+            self.error = error
+            self.picture.value = f'<p role="alert" class="panel-error">{_in_words(error)}</p>'
+            self.table.value = ""
+            self.status.value = "stopped by an error"
+            return
+        self.status.value = f"done in {quantity(time.perf_counter() - begun, 's', 2)}"
+
+    def _changed(self, _: Any) -> None:
+        if not self._paused:
+            self.run()
+
+    def _advance(self, finished: int, part: float) -> None:
+        self.progress.value = int(100 * (finished + part) / len(self._variants))
+
+    def _scenario(self) -> Scenario:
+        changes: dict[str, Any] = {}
+        for name, control in self.controls.items():
+            if name != "seed":
+                changes[name] = control.value
+        return self.base.replace(**changes)
+
+    def _show(self) -> None:
+        ax = axes(8, 3.6)
+        assert isinstance(ax, Axes)
+        self._draw(self.results, ax)
+        picture = show(ax)
+        self.alt = picture.alt
+        self.picture.value = picture._repr_html_()
+        self.table.value = _table(self.results, self._metrics)
+
+
+def panel(
+    scenario: type[Scenario] | Scenario,
+    controls: Mapping[str, Choices] | Sequence[str],
+    *,
+    variants: Mapping[str, Mapping[str, Any]] | None = None,
+    draw: Draw = queue_over_time,
+    table: Sequence[str] = ("throughput", "latency_mean", "latency_p99", "utilisation"),
+    seed: int = 1,
+    **parameters: Any,
+) -> Panel:
+    """A panel for a scenario.
+
+    Parameters
+    ----------
+    scenario : Scenario, or a class of it
+        What to run.
+    controls : sequence of str, or mapping
+        The parameters to turn. A mapping may narrow them: (low, high) or (low, high, step) for a
+        number, a list of values or a mapping from labels to values for a choice, None to leave the
+        parameter's own range.
+    variants : mapping, optional
+        Parameters by name of the variant: all are run and drawn together.
+    draw : callable
+        Called with the results by name of the variant, and the Axes to draw on.
+    table : sequence of str
+        Figures of the summary to show below.
+    seed : int
+        Where the seed starts.
+    **parameters
+        Fixed parameters of the scenario, and where the controls start.
+    """
+    if isinstance(scenario, type):
+        fields = scenario.model_fields.keys() & parameters.keys()
+        scenario = scenario(**{name: parameters.pop(name) for name in fields})
+    base = scenario.replace(**parameters)
+    if not isinstance(controls, Mapping):
+        controls = dict.fromkeys(controls)
+    known = type(base).parameters()
+    for name in controls:
+        if name not in known:
+            raise ValueError(f"{type(base).__name__} has no parameter {name!r}: {', '.join(known)}")
+    return Panel(base, controls, variants or {"run": {}}, draw, table, seed)
+
+
+def _control(base: Scenario, name: str, info: FieldInfo, choices: Choices) -> widgets.Widget:
+    """The widget for one parameter, made from what the parameter says of itself."""
+    extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
+    unit, step = str(extra.get("unit") or ""), extra.get("step")
+    value = getattr(base, name)
+    if isinstance(choices, Mapping):
+        return _labelled(_dropdown(list(choices.items()), value), name, info.description, "")
+    bounds = _bounds(info)
+    if isinstance(choices, tuple):
+        bounds, step = choices[:2], choices[2] if len(choices) > 2 else step
+    elif choices is not None:
+        options = [(str(choice), choice) for choice in choices]
+        return _labelled(_dropdown(options, value), name, info.description, unit)
+    elif get_origin(info.annotation) is Literal:
+        options = [(str(choice), choice) for choice in get_args(info.annotation)]
+        return _labelled(_dropdown(options, value), name, info.description, unit)
+    if not isinstance(value, int | float):
+        raise ValueError(f"{name} is no number; give the values to choose from")
+    return _labelled(_slider(value, bounds, step), name, info.description, unit)
+
+
+def _dropdown(options: list[tuple[str, Any]], value: Any) -> widgets.Widget:
+    known = [option for _, option in options]
+    return widgets.Dropdown(options=options, value=value if value in known else known[0])
+
+
+def _slider(value: float, bounds: tuple[float | None, float | None], step: Any) -> widgets.Widget:
+    """A slider when both bounds are known, logarithmic when they are far apart; else a text."""
+    low, high = bounds
+    common = {"value": value, "continuous_update": False}
+    if low is None or high is None:
+        text = widgets.IntText if isinstance(value, int) else widgets.FloatText
+        return text(value=value)
+    if isinstance(value, int):
+        return widgets.IntSlider(min=int(low), max=int(high), step=int(step or 1), **common)
+    if low > 0 and high / low >= 100:
+        return widgets.FloatLogSlider(
+            min=log10(low), max=log10(high), step=0.05, readout_format=".3g", **common
+        )
+    step = float(step or (high - low) / 50)
+    return widgets.FloatSlider(min=low or step, max=high, step=step, **common)
+
+
+def _bounds(info: FieldInfo) -> tuple[float | None, float | None]:
+    low = high = None
+    for bound in info.metadata:
+        if isinstance(bound, Ge | Gt):
+            low = float(getattr(bound, "ge", getattr(bound, "gt", 0)))
+        if isinstance(bound, Le | Lt):
+            high = float(getattr(bound, "le", getattr(bound, "lt", 0)))
+    return low, high
+
+
+def _labelled(control: widgets.Widget, name: str, tooltip: str | None, unit: str) -> widgets.Widget:
+    control.description = name.replace("_", " ") + (f" ({unit})" if unit else "")
+    control.tooltip = tooltip or ""
+    control.style.description_width = "11em"
+    control.layout.width = "26em"
+    return control
+
+
+def _table(results: Mapping[str, Result], metrics: Sequence[str]) -> str:
+    rows = {}
+    summaries = {name: result.summary() for name, result in results.items()}
+    for metric in metrics:
+        label, unit = METRICS[metric]
+        rows[label] = [quantity(summary[metric], unit) for summary in summaries.values()]
+    if any(summary["unfinished"] for summary in summaries.values()):
+        label = METRICS["unfinished"].label
+        rows[label] = [quantity(summary["unfinished"]) for summary in summaries.values()]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=list(summaries)).to_html(border=0)
+
+
+def _in_words(error: Exception) -> str:
+    """What a learner can do something about, escaped for HTML."""
+    if isinstance(error, ValidationError):
+        said = [
+            f"{'.'.join(map(str, problem['loc'])) or error.title}: {problem['msg']}"
+            + (f", got {problem['input']!r}" if problem["loc"] else "")
+            for problem in error.errors()
+        ]
+    else:
+        said = [str(error) or type(error).__name__]
+    return "<br>".join(map(html.escape, said))

@@ -1,0 +1,317 @@
+"""Pictures of results.
+
+Each function draws on ``ax`` or on a figure of its own, returns the Axes, and leaves a description
+of what is to be seen as their label (``ax.get_label()``): the alternative text of the picture.
+Nothing here touches pyplot, so pictures can be drawn anywhere and leave no state behind.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from cycler import cycler
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+
+from ..analysis.metrics import METRICS, quantity
+from ..analysis.result import Result
+
+__all__ = [
+    "COLOURS",
+    "Picture",
+    "axes",
+    "figures_over",
+    "latencies",
+    "latency_over_time",
+    "queue_over_time",
+    "show",
+    "who_waits",
+]
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+"""Distinct for colour-blind readers too (Wong 2011, "Points of view: Color blindness")."""
+
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+
+STYLE: dict[Any, Any] = {
+    "axes.grid": True,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 12,
+    "axes.titleweight": "bold",
+    "axes.prop_cycle": cycler(color=COLOURS),
+    "font.size": 11,
+    "grid.alpha": 0.25,
+    "legend.frameon": False,
+    "lines.linewidth": 2,
+    "svg.hashsalt": "simlib",
+}
+
+POINTS = 800
+"""The most points a line is drawn with; more can't be seen and take long."""
+
+
+def axes(width: float = 8, height: float = 4, columns: int = 1) -> Axes | Sequence[Axes]:
+    """Empty Axes on a figure of their own, one or a row of them; sizes in inches."""
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        made = figure.subplots(1, columns, squeeze=False)[0]
+    return made[0] if columns == 1 else list(made)
+
+
+def _prepared(ax: Axes | None) -> Axes:
+    if ax is not None:
+        return ax
+    made = axes()
+    assert isinstance(made, Axes)
+    return made
+
+
+class Picture:
+    """A figure for a notebook, with its alternative text."""
+
+    def __init__(self, figure: Figure, alt: str) -> None:
+        self.figure = figure
+        self.alt = alt
+
+    def __repr__(self) -> str:
+        return f"Picture: {self.alt}"
+
+    @cached_property
+    def png(self) -> bytes:
+        """The figure as a PNG file."""
+        buffer = io.BytesIO()
+        with matplotlib.rc_context(STYLE):
+            self.figure.savefig(buffer, format="png", dpi=96)
+        return buffer.getvalue()
+
+    def _repr_html_(self) -> str:
+        data = base64.b64encode(self.png).decode()
+        return (
+            f'<img alt="{html.escape(self.alt)}" style="max-width: 100%" '
+            f'src="data:image/png;base64,{data}">'
+        )
+
+
+def show(drawn: Axes, title: str = "", alt: str = "") -> Picture:
+    """The figure that ``drawn`` is on, as the value of a notebook's cell.
+
+    Parameters
+    ----------
+    drawn : Axes
+        Any Axes of the figure.
+    title : str
+        What the picture shows, put above it.
+    alt : str
+        Said before the descriptions that the drawing functions left on the Axes.
+    """
+    figure = drawn.get_figure(root=True)
+    assert isinstance(figure, Figure)
+    labels = [str(ax.get_label()) for ax in figure.axes if ax.get_label()]
+    with matplotlib.rc_context(STYLE):
+        if title:
+            drawn.set_title(title)
+    return Picture(figure, " ".join(filter(None, [alt or (title and f"{title}."), *labels])))
+
+
+def queue_over_time(
+    results: Mapping[str, Result], ax: Axes | None = None, column: str = "in_system"
+) -> Axes:
+    """How many messages there are at each time.
+
+    Parameters
+    ----------
+    results : mapping
+        Results by name; a line each.
+    ax : Axes, optional
+        Where to draw.
+    column : str
+        Which column of ``Result.series``.
+    """
+    ax = _prepared(ax)
+    said = []
+    for place, (name, result) in enumerate(results.items()):
+        counts = result.series[column]
+        times, values = _thinned(counts.index.to_numpy(), counts.to_numpy(float))
+        ax.step(times, values, where="post", label=name, color=COLOURS[place], linewidth=1.2)
+        peak, when = values.max(), quantity(float(times[values.argmax()]), "s")
+        said.append(f"{name}: at most {peak:,.0f}, after {when}")
+    ax.set(xlabel="simulated time (s)", ylabel="messages in the system", ylim=(0, None))
+    _legend(ax)
+    ax.set_label(f"Messages in the system over time. {'; '.join(said)}.")
+    return ax
+
+
+def latency_over_time(
+    results: Mapping[str, Result], ax: Axes | None = None, quantile: float = 0.99
+) -> Axes:
+    """A percentile of the latency of messages created at about the same time.
+
+    Parameters
+    ----------
+    results : mapping
+        Results by name; a line each.
+    ax : Axes, optional
+        Where to draw.
+    quantile : float
+        Which one, 0 to 1.
+    """
+    ax = _prepared(ax)
+    said = []
+    for place, (name, result) in enumerate(results.items()):
+        messages = result.messages
+        bins = np.linspace(0, result.duration, 61)
+        middle = pd.Series((bins[:-1] + bins[1:]) / 2)
+        groups = pd.cut(messages["created"], bins.tolist(), labels=False, include_lowest=True)
+        values = messages["latency"].groupby(groups).quantile(quantile)
+        ax.plot(middle[values.index.astype(int)], values, label=name, color=COLOURS[place])
+        said.append(f"{name}: at most {quantity(values.max(), 's')}")
+    ax.set(xlabel="created at (simulated time, s)", ylabel=f"latency, p{100 * quantile:g} (s)")
+    ax.set_ylim(bottom=0)
+    _legend(ax)
+    ax.set_label(f"Latency over time. {'; '.join(said)}.")
+    return ax
+
+
+def latencies(times: Mapping[str, ArrayLike], ax: Axes | None = None) -> Axes:
+    """Which fraction took longer than so long, on logarithmic axes.
+
+    Parameters
+    ----------
+    times : mapping
+        Durations (s) by name, each of shape (messages,); a line each. NaN is left out. Names that
+        are the same up to a colon share their colour.
+    ax : Axes, optional
+        Where to draw.
+    """
+    ax = _prepared(ax)
+    said = []
+    groups = list(dict.fromkeys(name.partition(":")[0] for name in times))
+    for name, durations in times.items():
+        group = name.partition(":")[0]
+        values = np.asarray(durations, float)
+        values = np.sort(values[~np.isnan(values)])
+        if not len(values):
+            continue
+        longer = 1 - np.arange(1, len(values) + 1) / (len(values) + 1)
+        # As many points for each factor of ten: that is how the axis shows them.
+        marks = np.unique(len(values) - np.geomspace(len(values), 1, POINTS).astype(int))
+        first = next(each for each in times if each.startswith(group))
+        ax.plot(
+            values[marks],
+            longer[marks],
+            label=name,
+            color=COLOURS[groups.index(group)],
+            linestyle="-" if name == first else "--",
+        )
+        p50, p99 = np.percentile(values, [50, 99])
+        said.append(f"{name}: median {quantity(p50, 's')}, p99 {quantity(p99, 's')}")
+    ax.set(xscale="log", yscale="log", xlabel="time (s)", ylabel="fraction that took longer")
+    _legend(ax)
+    ax.set_label(f"How long it took. {'; '.join(said)}.")
+    return ax
+
+
+def who_waits(results: Mapping[str, Result], ax: Axes | None = None) -> Axes:
+    """How long users wait until their request is done, and how long the caller is occupied.
+
+    Parameters
+    ----------
+    results : mapping
+        Results of ``SyncVsAsync`` by name.
+    ax : Axes, optional
+        Where to draw.
+    """
+    times = {}
+    for name, result in results.items():
+        messages = result.messages.iloc[result.warmup :]
+        messages = messages[messages["outcome"] == "acked"]
+        times[f"{name}: until it is done"] = messages["latency"]
+        times[f"{name}: until the caller is free"] = messages["answered"] - messages["created"]
+    return latencies(times, ax)
+
+
+def figures_over(
+    table: pd.DataFrame,
+    x: str,
+    y: str,
+    by: str | None = None,
+    ax: Axes | None = None,
+    *,
+    theory: Mapping[str, tuple[Sequence[float], Sequence[float]]] | None = None,
+) -> Axes:
+    """A figure of the summary over a parameter, with its interval, and theory beside it.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns ``x``, ``y`` and, for bars, ``y_low`` and ``y_high``.
+    x, y : str
+        What to draw over what.
+    by : str, optional
+        A line for each value of this column.
+    ax : Axes, optional
+        Where to draw.
+    theory : mapping, optional
+        Lines without markers: x and y values by name.
+    """
+    ax = _prepared(ax)
+    label, unit = METRICS.get(y, (y, ""))
+    said = []
+    groups = table.groupby(by, sort=False) if by else [("simulated", table)]
+    for place, (name, rows) in enumerate(groups):
+        middle = rows[y]
+        low, high = rows.get(f"{y}_low", middle), rows.get(f"{y}_high", middle)
+        ax.errorbar(
+            rows[x],
+            middle,
+            yerr=[middle - low, high - middle],
+            label=str(name),
+            color=COLOURS[place],
+            marker=MARKERS[place],
+            linestyle="none" if theory else "-",
+            capsize=3,
+        )
+        first, last = rows.iloc[0], rows.iloc[-1]
+        said.append(
+            f"{name!s}: {quantity(first[y], unit)} at {first[x]:g}, "
+            f"{quantity(last[y], unit)} at {last[x]:g}"
+        )
+    for place, (name, (xs, ys)) in enumerate((theory or {}).items()):
+        ax.plot(xs, ys, label=name, color=COLOURS[place], linestyle="--", linewidth=1.5)
+    ax.set(xlabel=x, ylabel=f"{label} ({unit})" if unit else label)
+    _legend(ax)
+    ax.set_label(f"{label.capitalize()} over {x}. {'; '.join(said)}.")
+    return ax
+
+
+def _legend(ax: Axes) -> None:
+    if len(ax.get_legend_handles_labels()[0]) > 1:
+        ax.legend()
+
+
+def _thinned(
+    times: np.ndarray[tuple[int], np.dtype[np.float64]],
+    values: np.ndarray[tuple[int], np.dtype[np.float64]],
+) -> tuple[np.ndarray[tuple[int], np.dtype[np.float64]], ...]:
+    """At most POINTS points that keep the highest and the lowest value of each stretch."""
+    if len(times) <= POINTS:
+        return times, values
+    edges = np.linspace(0, len(times), POINTS // 2 + 1).astype(int)
+    keep = set()
+    for start, end in pairwise(edges.tolist()):
+        stretch = values[start:end]
+        keep |= {start + int(stretch.argmax()), start + int(stretch.argmin())}
+    chosen = np.array(sorted(keep))
+    return times[chosen], values[chosen]
