@@ -65,7 +65,7 @@ class Exercise:
     unit : str
         The unit of the answer.
     hints : mapping
-        What to say to particular wrong answers: callables that compute them, and the hint.
+        Hints, each with a callable that computes the wrong answer it is for.
     """
 
     def __init__(
@@ -74,13 +74,13 @@ class Exercise:
         *,
         tolerance: float = 0.02,
         unit: str = "",
-        hints: Mapping[Callable[[], float], str] | None = None,
+        hints: Mapping[str, Callable[[], float]] | None = None,
     ) -> None:
         self._answer = answer
         self._tolerance = tolerance
         self._unit = unit
         self.hints = dict(hints or {})
-        """What is said to particular wrong answers."""
+        """What is said to a particular wrong answer, and what computes that answer."""
 
     def check(self, answer: Any) -> str:
         """Whether an answer is right, and if not, what may have led astray."""
@@ -91,7 +91,7 @@ class Exercise:
         right = self._answer()
         if self._close(answer, right):
             return f"Right: {quantity(right, self._unit)}."
-        for wrong, hint in self.hints.items():
+        for hint, wrong in self.hints.items():
             if self._close(answer, wrong()):
                 return f"Not quite. {hint}"
         return f"Not yet: the answer is {'smaller' if answer > right else 'larger'}."
