@@ -48,8 +48,9 @@ class Result:
     """Instants by name, each of shape (messages,), in the order of creation."""
     outcomes: NDArray[np.int8] = field(repr=False)
     """Index into :data:`OUTCOMES`, shape (messages,)."""
-    interrupted: tuple[NDArray[np.int64], Floats, Floats] = field(repr=False)
-    """Attempts that came to nothing: message, start and end, each of shape (attempts,)."""
+    interrupted: tuple[NDArray[np.int64], Floats, Floats, Floats] = field(repr=False)
+    """Attempts that came to nothing: message, delivery, start and end, each of shape (attempts,).
+    """
     extras: Mapping[str, float] = field(default_factory=dict, repr=False)
     """What a scenario adds to the summary."""
 
@@ -74,11 +75,13 @@ class Result:
         outcomes[~np.isnan(columns["finished"])] = OUTCOMES.index("acked")
         for outcome, numbers in (("dropped", record.dropped), ("lost", record.lost)):
             outcomes[np.frombuffer(numbers, np.int64)] = OUTCOMES.index(outcome)
-        number, start, end = (np.array(column) for column in record.interrupted)
+        number, *instants = (np.array(column) for column in record.interrupted)
         if duration is None:
-            duration = max(np.nanmax(column, initial=0.0) for column in (end, *columns.values()))
+            duration = max(
+                np.nanmax(column, initial=0.0) for column in (*instants, *columns.values())
+            )
         # Rows were prepared ahead; several producers leave such rows between their messages.
-        known = ~np.isnan(columns["enqueued"]) | (outcomes >= OUTCOMES.index("dropped"))
+        known = ~np.isnan(columns["created"])
         if not known.all() or np.any(np.diff(columns["created"]) < 0):
             rows = np.flatnonzero(known)
             rows = rows[np.argsort(columns["created"][rows], kind="stable")]
@@ -91,7 +94,7 @@ class Result:
             duration=float(duration),
             columns=columns,
             outcomes=outcomes,
-            interrupted=(number, start, end),
+            interrupted=(number, *instants),
             **facts,
         )
 
@@ -126,20 +129,21 @@ class Result:
         ``queue_length``: waiting. ``in_flight``: delivered and not acked. ``busy_consumers``:
         consumers at work. ``in_system``: created and neither finished nor lost.
         """
-        arrived, started, ended, left = self._arrived, self._started, self._ended, self._left
+        arrived, delivered, left = self._arrived, self._delivered, self._left
+        started, ended, released = self._started, self._ended, self._released
         created = np.sort(self.columns["created"][self._admitted])
-        times = np.unique(np.concatenate(([0.0], created, arrived, started, ended, left)))
+        instants = [[0.0], created, arrived, delivered, started, ended, released, left]
+        times = np.unique(np.concatenate(instants))
         times = times[times <= self.duration]
 
         def before(instants: Floats) -> NDArray[np.int64]:
             return np.searchsorted(instants, times, side="right")
 
-        busy = before(started) - before(ended)
         return pd.DataFrame(
             {
-                "queue_length": before(arrived) - before(started),
-                "in_flight": busy,
-                "busy_consumers": busy,
+                "queue_length": before(arrived) - before(delivered),
+                "in_flight": before(delivered) - before(released),
+                "busy_consumers": before(started) - before(ended),
                 "in_system": before(created) - before(left),
             },
             index=pd.Index(times, name="time"),
@@ -165,7 +169,7 @@ class Result:
         latency, wait = latency[~np.isnan(latency)], wait[~np.isnan(wait)]
         p50, p95, p99 = np.percentile(latency, [50, 95, 99]) if len(latency) else [np.nan] * 3
         busy = _time_in(self._started, self._ended, start, end)
-        waiting = _time_in(self._arrived, self._started, start, end)
+        waiting = _time_in(self._arrived, self._delivered, start, end)
         created = self.columns["created"][self._admitted]
         unfinished = ledger.ready + ledger.unacked
         return pd.Series(
@@ -215,7 +219,7 @@ class Result:
     def _queue_max(self) -> int:
         arrived = self._arrived
         waiting = np.arange(1, len(arrived) + 1)
-        waiting -= np.searchsorted(self._started, arrived, side="right")
+        waiting -= np.searchsorted(self._delivered, arrived, side="right")
         observed = waiting[arrived >= self.observed_from]
         return int(observed.max(initial=0))
 
@@ -229,23 +233,35 @@ class Result:
     def _arrived(self) -> Floats:
         """Entered the queue: from outside, or back from a consumer that gave up."""
         lost = self.outcomes[self.interrupted[0]] == OUTCOMES.index("lost")
-        return _sorted(self.columns["enqueued"], self.interrupted[2][~lost])
+        return _sorted(self.columns["enqueued"], self.interrupted[3][~lost])
+
+    @cached_property
+    def _delivered(self) -> Floats:
+        """Left the queue for a consumer."""
+        delivered = self.columns.get("delivered", self.columns["started"])
+        return _sorted(delivered, self.interrupted[1])
 
     @cached_property
     def _started(self) -> Floats:
-        """Left the queue for a consumer."""
-        return _sorted(self.columns["started"], self.interrupted[1])
+        """Began to be worked on."""
+        return _sorted(self.columns["started"], self.interrupted[2])
 
     @cached_property
     def _ended(self) -> Floats:
-        """Left a consumer, done or not."""
-        return _sorted(self.columns["finished"], self.interrupted[2])
+        """Was not worked on any more, done or not."""
+        return _sorted(self.columns["finished"], self.interrupted[3])
+
+    @cached_property
+    def _released(self) -> Floats:
+        """Was acked or given back."""
+        acked = self.columns.get("acked", self.columns["finished"])
+        return _sorted(acked, self.interrupted[3])
 
     @cached_property
     def _left(self) -> Floats:
         """Left the system."""
         lost = self.outcomes[self.interrupted[0]] == OUTCOMES.index("lost")
-        return _sorted(self.columns["finished"], self.interrupted[2][lost])
+        return _sorted(self.columns["finished"], self.interrupted[3][lost])
 
 
 def _sorted(*instants: Floats) -> Floats:

@@ -6,7 +6,7 @@ import html
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from math import log10
+from math import floor, log10
 from typing import Any, Literal, get_args, get_origin
 
 import ipywidgets as widgets
@@ -25,6 +25,9 @@ __all__ = ["Panel", "panel"]
 
 Draw = Callable[[Mapping[str, Result], Axes], object]
 Choices = Mapping[str, Any] | Sequence[Any] | None
+
+
+ERROR = '<p role="alert" style="color: #a00000; border-left: 4px solid; padding: 1em">{}</p>'
 
 
 class Panel(widgets.VBox):  # type: ignore[misc]
@@ -129,7 +132,7 @@ class Panel(widgets.VBox):  # type: ignore[misc]
         except Exception as error:  # Nothing that a callback raises would be seen otherwise.
             self.results = {}
             self.error = error
-            self.picture.value = f'<p role="alert" class="panel-error">{_in_words(error)}</p>'
+            self.picture.value = ERROR.format(_in_words(error))
             self.table.value = ""
             self.status.value = "stopped by an error"
             return
@@ -143,10 +146,8 @@ class Panel(widgets.VBox):  # type: ignore[misc]
         self.progress.value = int(100 * (finished + part) / len(self._variants))
 
     def _scenario(self) -> Scenario:
-        changes: dict[str, Any] = {}
-        for name, control in self.controls.items():
-            if name != "seed":
-                changes[name] = control.value
+        changes = {name: _meaning(control) for name, control in self.controls.items()}
+        del changes["seed"]
         return self.base.replace(**changes)
 
     def _show(self) -> None:
@@ -208,30 +209,39 @@ def _control(base: Scenario, name: str, info: FieldInfo, choices: Choices) -> wi
     extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
     unit, step = str(extra.get("unit") or ""), extra.get("step")
     value = getattr(base, name)
-    if isinstance(choices, Mapping):
-        return _labelled(_dropdown(list(choices.items()), value), name, info.description, "")
-    bounds = _bounds(info)
-    if isinstance(choices, tuple):
-        bounds, step = choices[:2], choices[2] if len(choices) > 2 else step
-    elif choices is not None:
-        options = [(str(choice), choice) for choice in choices]
-        return _labelled(_dropdown(options, value), name, info.description, unit)
-    elif get_origin(info.annotation) is Literal:
-        options = [(str(choice), choice) for choice in get_args(info.annotation)]
-        return _labelled(_dropdown(options, value), name, info.description, unit)
-    if not isinstance(value, int | float):
+    low, high = _bounds(info, step)
+    if choices is None and get_origin(info.annotation) is Literal:
+        choices = get_args(info.annotation)
+    if isinstance(choices, tuple) and len(choices) in (2, 3) and not isinstance(value, str):
+        low, high, step = (*choices, step)[:3]
+        choices = None
+    if choices is not None:
+        control = _Choice(choices, value)
+    elif isinstance(value, int | float):
+        control = _number(value, low, high, step)
+    else:
         raise ValueError(f"{name} is no number; give the values to choose from")
-    return _labelled(_slider(value, bounds, step), name, info.description, unit)
+    return _labelled(control, name, info.description, unit)
 
 
-def _dropdown(options: list[tuple[str, Any]], value: Any) -> widgets.Widget:
-    known = [option for _, option in options]
-    return widgets.Dropdown(options=options, value=value if value in known else known[0])
+class _Choice(widgets.Dropdown):  # type: ignore[misc]
+    """A dropdown whose options may stand for anything, None included."""
+
+    def __init__(self, choices: Mapping[str, Any] | Sequence[Any], value: Any) -> None:
+        if not isinstance(choices, Mapping):
+            choices = {"none" if choice is None else str(choice): choice for choice in choices}
+        self.meanings = dict(choices)
+        chosen = next((label for label, meant in choices.items() if meant == value), None)
+        super().__init__(options=list(choices), value=chosen or next(iter(choices)))
 
 
-def _slider(value: float, bounds: tuple[float | None, float | None], step: Any) -> widgets.Widget:
+def _meaning(control: widgets.Widget) -> Any:
+    """What a control stands for."""
+    return control.meanings[control.value] if isinstance(control, _Choice) else control.value
+
+
+def _number(value: float, low: float | None, high: float | None, step: Any) -> widgets.Widget:
     """A slider when both bounds are known, logarithmic when they are far apart; else a text."""
-    low, high = bounds
     common = {"value": value, "continuous_update": False}
     if low is None or high is None:
         text = widgets.IntText if isinstance(value, int) else widgets.FloatText
@@ -239,27 +249,34 @@ def _slider(value: float, bounds: tuple[float | None, float | None], step: Any) 
     if isinstance(value, int):
         return widgets.IntSlider(min=int(low), max=int(high), step=int(step or 1), **common)
     if low > 0 and high / low >= 100:
-        return widgets.FloatLogSlider(
-            min=log10(low), max=log10(high), step=0.05, readout_format=".3g", **common
-        )
-    step = float(step or (high - low) / 50)
-    return widgets.FloatSlider(min=low or step, max=high, step=step, **common)
+        exponents = {"min": log10(low), "max": log10(high)}
+        return widgets.FloatLogSlider(step=0.05, readout_format=".3g", **exponents, **common)
+    step = step or (high - low) / 50
+    places = max(0, -floor(log10(step)))
+    return widgets.FloatSlider(min=low, max=high, step=step, readout_format=f".{places}f", **common)
 
 
-def _bounds(info: FieldInfo) -> tuple[float | None, float | None]:
-    low = high = None
+def _bounds(info: FieldInfo, step: Any) -> tuple[float | None, float | None]:
+    """The least and the greatest value a parameter may have, one step inside an open bound."""
+    low: Any = None
+    high: Any = None
     for bound in info.metadata:
-        if isinstance(bound, Ge | Gt):
-            low = float(getattr(bound, "ge", getattr(bound, "gt", 0)))
-        if isinstance(bound, Le | Lt):
-            high = float(getattr(bound, "le", getattr(bound, "lt", 0)))
+        match bound:
+            case Ge(ge=value):
+                low = value
+            case Gt(gt=value):
+                low = value + step if step else None
+            case Le(le=value):
+                high = value
+            case Lt(lt=value):
+                high = value - step if step else None
     return low, high
 
 
 def _labelled(control: widgets.Widget, name: str, tooltip: str | None, unit: str) -> widgets.Widget:
-    control.description = name.replace("_", " ") + (f" ({unit})" if unit else "")
+    control.description = name.replace("_", " ") + (f" ({unit})" if unit not in ("", name) else "")
     control.tooltip = tooltip or ""
-    control.style.description_width = "11em"
+    control.style.description_width = "9em"
     control.layout.width = "26em"
     return control
 

@@ -21,6 +21,7 @@ import pandas as pd
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from ..analysis.metrics import METRICS, quantity
@@ -148,6 +149,7 @@ def queue_over_time(
         peak, when = values.max(), quantity(float(times[values.argmax()]), "s")
         said.append(f"{name}: at most {peak:,.0f}, after {when}")
     ax.set(xlabel="simulated time (s)", ylabel="messages in the system", ylim=(0, None))
+    ax.yaxis.set_major_locator(MaxNLocator(integer=True))
     _legend(ax)
     ax.set_label(f"Messages in the system over time. {'; '.join(said)}.")
     return ax

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Generator
 from typing import Any
 
@@ -71,6 +72,8 @@ class Consumer:
         record, numbers = queue.record, queue.numbers
         started, finished, works = record.started, record.finished, work.values
         get_cost, ack_cost = queue.get_cost, queue.ack_cost
+        # There only where they differ from `started` and `finished`.
+        delivered, acked = (record.extra.get(name, array("d")) for name in ("delivered", "acked"))
         reports = type(self).done is not Consumer.done
         timer = Timer(env, 0)
         while True:
@@ -83,6 +86,7 @@ class Consumer:
                     continue
             number = numbers[message[0]]
             if get_cost:
+                delivered[number] = env._now
                 yield timer.at(env._now + get_cost)
             try:
                 duration = works[number]
@@ -94,7 +98,8 @@ class Consumer:
                 down = faults.down_at(start)
                 if down < start + duration:
                     yield timer.at(down)
-                    record.interrupt(number, start, down)
+                    taken = delivered[number] if get_cost else start
+                    record.interrupt(number, taken, start, down)
                     self.abandon(message)
                     yield timer.at(faults.up_at(down))
                     continue
@@ -104,6 +109,7 @@ class Consumer:
             finished[number] = end
             if ack_cost:
                 yield timer.at(end + ack_cost)
+                acked[number] = env._now
             queue.ack(message)
             if reports:
                 self.done(number)

@@ -56,11 +56,12 @@ class Producer:
         for block in interarrival.instants(rng):
             due = block[: int(min(left, len(block)))]
             left -= len(due)
-            for number, created in enumerate(due.tolist(), record.prepare(due)):
+            for number, created in enumerate(due.tolist(), record.prepare(len(due))):
                 if created > env._now:
                     yield timer.at(created)
                 if put_cost:
                     yield timer.at(env._now + put_cost)
+                record.created[number] = created
                 publish(number)
             if not left:
                 return

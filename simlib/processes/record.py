@@ -6,12 +6,7 @@ from array import array
 from dataclasses import dataclass, fields
 from math import nan
 
-import numpy as np
-from numpy.typing import NDArray
-
 __all__ = ["Ledger", "LedgerError", "Record"]
-
-Floats = NDArray[np.float64]
 
 
 class LedgerError(RuntimeError):
@@ -54,8 +49,9 @@ class Ledger:
 class Record:
     """The instants of every message (s), NaN where it did not get that far.
 
-    ``created``: when it was due to be sent. ``enqueued``: stored by the queue. ``started`` and
-    ``finished``: the work of the attempt that succeeded, or that is under way.
+    ``created``: when it was due to be sent; a row without it stands for no message. ``enqueued``:
+    stored by the queue. ``started`` and ``finished``: the work of the attempt that succeeded, or
+    that is under way.
 
     Parameters
     ----------
@@ -68,26 +64,33 @@ class Record:
         self.enqueued = array("d")
         self.started = array("d")
         self.finished = array("d")
-        self.extra = {name: array("d") for name in extra}
+        self.extra: dict[str, array[float]] = {}
         self.dropped = array("q")
         """Numbers of the messages that the queue refused."""
         self.lost = array("q")
         """Numbers of the messages that are gone without having been done."""
-        self.interrupted = (array("q"), array("d"), array("d"))
-        """Attempts that came to nothing: message number, start and end (s)."""
+        self.interrupted = (array("q"), array("d"), array("d"), array("d"))
+        """Attempts that came to nothing: message number, delivery, start and end (s)."""
 
-    def prepare(self, created: Floats) -> int:
-        """Make rows for messages due at these instants (s); the number of the first of them."""
+        for name in extra:
+            self.add(name)
+
+    def add(self, name: str) -> None:
+        """Note one more kind of instant."""
+        self.extra[name] = array("d", [nan]) * len(self.created)
+
+    def prepare(self, rows: int) -> int:
+        """Make blank rows for messages to come; the number of the first of them."""
         first = len(self.created)
-        self.created.frombytes(created.tobytes())
-        blank = array("d", [nan]) * len(created)
-        for column in (self.enqueued, self.started, self.finished, *self.extra.values()):
+        blank = array("d", [nan]) * rows
+        columns = (self.created, self.enqueued, self.started, self.finished)
+        for column in (*columns, *self.extra.values()):
             column.extend(blank)
         return first
 
-    def interrupt(self, number: int, started: float, ended: float) -> None:
+    def interrupt(self, number: int, delivered: float, started: float, ended: float) -> None:
         """Note an attempt that came to nothing."""
-        numbers, starts, ends = self.interrupted
+        numbers, *instants = self.interrupted
         numbers.append(number)
-        starts.append(started)
-        ends.append(ended)
+        for column, instant in zip(instants, (delivered, started, ended), strict=True):
+            column.append(instant)

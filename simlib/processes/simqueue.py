@@ -65,6 +65,10 @@ class SimQueue:
         self.ack_cost = ack_cost
         self.body = body
         self.record = Record() if record is None else record
+        if get_cost:
+            self.record.add("delivered")
+        if ack_cost:
+            self.record.add("acked")
         self._stored = self.record.enqueued if stored is None else stored
         self.published = 0
         """Messages that were to be stored, refused ones included."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from typing import Any, Self
 
-import numpy as np
 from pydantic import model_validator
 
 from ..analysis.result import Result
@@ -53,7 +52,7 @@ class ClosedLoop(Scenario):
     def run(self, seed: int = 0, *, progress: Progress | None = None) -> Result:
         env = Environment(seed)
         record = Record()
-        record.prepare(np.full(self.messages, np.nan))
+        record.prepare(self.messages)
         with MemoryQueue() as real:
             inbox = SimQueue(env, real, record=record)
             work = Draws(self.service, env.stream("service"))

@@ -1,0 +1,160 @@
+"""Panels without a browser: what the front end would send, and what the learner would see."""
+
+import base64
+import io
+import re
+from typing import Any
+
+import matplotlib.image
+import pytest
+
+from simlib import Exponential, Outage
+from simlib.present import Panel, panel
+from simlib.scenarios import PointToPoint, SyncVsAsync
+
+
+@pytest.fixture
+def load_panel() -> Panel:
+    return panel(
+        PointToPoint,
+        {"load": (0.1, 1.2, 0.05), "consumers": (1, 8), "messages": None},
+        service=Exponential(mean=0.1),
+        messages=200,
+        load=0.8,
+    )
+
+
+def move(control: Any, value: Any) -> None:
+    """The message that the front end sends when a control is moved."""
+    options = getattr(control, "options", None)
+    state = {"value": value} if options is None else {"index": options.index(value)}
+    data = {"method": "update", "state": state, "buffer_paths": []}
+    control._handle_msg({"content": {"data": data}, "buffers": []})
+
+
+def pixels(shown: Panel) -> Any:
+    found = re.search(r'src="data:image/png;base64,([^"]+)"', shown.picture.value)
+    assert found
+    return matplotlib.image.imread(io.BytesIO(base64.b64decode(found[1])))
+
+
+def test_a_moved_slider_runs_the_scenario_and_draws_another_picture(load_panel: Panel) -> None:
+    before, said = pixels(load_panel), load_panel.alt
+    move(load_panel.controls["load"], 0.5)
+    assert load_panel.results["run"].scenario.load == pytest.approx(0.5)
+    assert load_panel.alt != said
+    assert pixels(load_panel).shape == before.shape
+    assert (pixels(load_panel) != before).any()
+
+
+def test_the_picture_says_what_is_to_be_seen(load_panel: Panel) -> None:
+    most = load_panel.results["run"].series["in_system"].max()
+    assert f"at most {most:.0f}" in load_panel.alt
+    assert f'alt="{load_panel.alt}"' in load_panel.picture.value
+
+
+def test_a_bad_value_is_explained_in_place_of_the_result(load_panel: Panel) -> None:
+    move(load_panel.controls["messages"], 0)
+    assert load_panel.results == {}
+    assert "messages" in load_panel.picture.value
+    assert "greater than or equal to 1" in load_panel.picture.value
+    assert "got 0" in load_panel.picture.value
+    assert 'role="alert"' in load_panel.picture.value
+    assert load_panel.table.value == ""
+    assert "error" in load_panel.status.value
+    move(load_panel.controls["messages"], 300)
+    assert load_panel.error is None
+    assert len(load_panel.results["run"].messages) == 300
+
+
+def test_an_error_text_cannot_bring_html_into_the_page() -> None:
+    shown = panel(PointToPoint, {"consumers": (1, 2)}, messages=10)
+    shown.base = _Failing(messages=10)
+    shown.run()
+    assert "<script>" not in shown.picture.value
+    assert "&lt;script&gt;" in shown.picture.value
+
+
+class _Failing(PointToPoint):
+    def run(self, *_: Any, **__: Any) -> Any:
+        raise RuntimeError("<script>alert(1)</script>")
+
+
+def test_reset_puts_every_control_back_and_runs_once(load_panel: Panel) -> None:
+    first = load_panel.picture.value
+    move(load_panel.controls["load"], 0.5)
+    move(load_panel.controls["seed"], 7)
+    load_panel.reset()
+    assert load_panel.controls["load"].value == pytest.approx(0.8)
+    assert load_panel.controls["seed"].value == 1
+    assert load_panel.picture.value == first
+
+
+def test_the_same_seed_gives_the_same_table_and_picture(load_panel: Panel) -> None:
+    picture, table = load_panel.picture.value, load_panel.table.value
+    move(load_panel.controls["seed"], 2)
+    assert load_panel.table.value != table
+    move(load_panel.controls["seed"], 1)
+    assert load_panel.table.value == table
+    assert load_panel.picture.value == picture
+
+
+def test_controls_come_from_what_the_parameters_say_of_themselves() -> None:
+    shown = panel(SyncVsAsync, ["mode", "workers", "network", "load"], messages=50)
+    assert shown.controls["mode"].options == ("sync", "async")
+    assert (shown.controls["workers"].min, shown.controls["workers"].max) == (1, 1000)
+    assert (shown.controls["load"].min, shown.controls["load"].max) == (0.05, 2)
+    assert shown.controls["network"].description == "network (s)"
+    assert shown.controls["mode"].tooltip == SyncVsAsync.model_fields["mode"].description
+
+
+def test_a_choice_may_stand_for_nothing_or_for_a_whole_object() -> None:
+    down = Outage(start=0.2, duration=1)
+    shown = panel(
+        SyncVsAsync, {"outage": {"never": None, "down": down}, "capacity": [None, 3]}, messages=50
+    )
+    assert shown.results["run"].scenario.outage is None
+    move(shown.controls["outage"], "down")
+    assert shown.results["run"].scenario.outage == down
+    move(shown.controls["capacity"], "3")
+    assert shown.results["run"].scenario.capacity == 3
+
+
+def test_variants_meet_the_same_arrivals() -> None:
+    shown = panel(
+        SyncVsAsync,
+        {"load": (0.3, 1.2, 0.1)},
+        variants={"call": {"mode": "sync"}, "queue": {"mode": "async"}},
+        messages=100,
+    )
+    call, queue = (shown.results[name].messages["created"] for name in ("call", "queue"))
+    assert call.equals(queue)
+    assert "<th>call</th>" in shown.table.value
+    assert "<th>queue</th>" in shown.table.value
+
+
+def test_the_table_says_so_when_a_run_did_not_finish() -> None:
+    shown = panel(PointToPoint, {"load": (0.1, 3.0, 0.1)}, duration=50.0, load=2.0)
+    assert "unfinished at the end" in shown.table.value
+
+
+def test_progress_ends_at_its_maximum(load_panel: Panel) -> None:
+    assert load_panel.progress.value == load_panel.progress.max
+
+
+@pytest.mark.parametrize("name", ["speed", "consumer"])
+def test_an_unknown_parameter_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=f"PointToPoint has no parameter '{name}'"):
+        panel(PointToPoint, [name], messages=10)
+
+
+def test_a_parameter_without_numbers_needs_its_choices() -> None:
+    with pytest.raises(ValueError, match="interarrival is no number"):
+        panel(PointToPoint, ["interarrival"], messages=10)
+
+
+def test_readers_that_show_no_widgets_get_the_picture(load_panel: Panel) -> None:
+    bundle = load_panel._repr_mimebundle_()
+    data = bundle[0] if isinstance(bundle, tuple) else bundle
+    assert data["text/html"] == load_panel.picture.value
+    assert data["text/plain"] == "Panel(PointToPoint: load, consumers, messages, seed)"

@@ -1,0 +1,100 @@
+"""Pictures: what is drawn, and what is said of it."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.axes import Axes
+
+from simlib.present import (
+    COLOURS,
+    axes,
+    figures_over,
+    latencies,
+    latency_over_time,
+    queue_over_time,
+    show,
+    who_waits,
+)
+from simlib.scenarios import PointToPoint, SyncVsAsync
+
+RESULTS = {
+    "call": SyncVsAsync(messages=400).run(1),
+    "queue": SyncVsAsync(messages=400, mode="async").run(1),
+}
+TABLE = pd.DataFrame(
+    {
+        "load": [0.5, 0.9],
+        "latency_mean": [0.2, 1.0],
+        "latency_mean_low": [0.1, 0.7],
+        "latency_mean_high": [0.3, 1.3],
+    }
+)
+DRAWINGS = {
+    "queue_over_time": lambda ax: queue_over_time(RESULTS, ax),
+    "latency_over_time": lambda ax: latency_over_time(RESULTS, ax),
+    "who_waits": lambda ax: who_waits(RESULTS, ax),
+    "latencies": lambda ax: latencies({"one": [1.0, 2.0, np.nan, 3.0]}, ax),
+    "figures_over": lambda ax: figures_over(TABLE, "load", "latency_mean", ax=ax),
+}
+
+each_drawing = pytest.mark.parametrize("draw", DRAWINGS.values(), ids=DRAWINGS.keys())
+
+
+@each_drawing
+def test_draws_on_the_axes_it_is_given(draw) -> None:
+    ax = axes()
+    assert draw(ax) is ax
+    assert ax.has_data()
+
+
+@each_drawing
+def test_makes_axes_of_its_own_without_pyplot(draw) -> None:
+    assert isinstance(draw(None), Axes)
+
+
+@each_drawing
+def test_says_what_is_to_be_seen_and_labels_both_axes_with_units(draw) -> None:
+    ax = draw(None)
+    assert any(character.isdigit() for character in ax.get_label())
+    assert ax.get_ylabel()
+    assert ax.get_xlabel()
+    assert show(ax, "A finding").alt.startswith("A finding. ")
+
+
+def test_a_picture_is_html_with_its_words() -> None:
+    picture = show(queue_over_time(RESULTS), 'More & "more"')
+    html = picture._repr_html_()
+    assert 'alt="More &amp; &quot;more&quot;.' in html
+    assert picture.png.startswith(b"\x89PNG")
+    assert show(queue_over_time(RESULTS), 'More & "more"')._repr_html_() == html
+
+
+def test_the_words_are_those_of_the_data() -> None:
+    ax = figures_over(TABLE, "load", "latency_mean")
+    assert "200 ms at 0.5, 1 s at 0.9" in ax.get_label()
+    said = latencies({"one": [1.0, 2.0, 3.0]}).get_label()
+    assert "one: median 2 s" in said
+
+
+def test_a_long_run_is_drawn_with_few_points_that_keep_its_peaks() -> None:
+    result = PointToPoint(messages=20_000).run(1)
+    line = queue_over_time({"run": result}).lines[0]
+    assert len(line.get_xdata()) <= 1000
+    assert max(line.get_ydata()) == result.series["in_system"].max()
+
+
+def test_colours_differ_in_lightness_too() -> None:
+    lightness = sorted(
+        sum(w * int(c[i : i + 2], 16) for i, w in ((1, 0.2126), (3, 0.7152), (5, 0.0722)))
+        for c in COLOURS[:4]
+    )
+    assert min(np.diff(lightness)) > 2
+
+
+def test_pyplot_is_never_imported() -> None:
+    code = "import simlib.present, sys; print('matplotlib.pyplot' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
