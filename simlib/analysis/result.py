@@ -75,11 +75,10 @@ class Result:
         outcomes[~np.isnan(columns["finished"])] = OUTCOMES.index("acked")
         for outcome, numbers in (("dropped", record.dropped), ("lost", record.lost)):
             outcomes[np.frombuffer(numbers, np.int64)] = OUTCOMES.index(outcome)
-        number, *instants = (np.array(column) for column in record.interrupted)
+        number = np.array(record.interrupted[0])
+        taken, start, end = (np.array(column) for column in record.interrupted[1:])
         if duration is None:
-            duration = max(
-                np.nanmax(column, initial=0.0) for column in (*instants, *columns.values())
-            )
+            duration = max(np.nanmax(column, initial=0.0) for column in (end, *columns.values()))
         # Rows were prepared ahead; several producers leave such rows between their messages.
         known = ~np.isnan(columns["created"])
         if not known.all() or np.any(np.diff(columns["created"]) < 0):
@@ -94,7 +93,7 @@ class Result:
             duration=float(duration),
             columns=columns,
             outcomes=outcomes,
-            interrupted=(number, *instants),
+            interrupted=(number, taken, start, end),
             **facts,
         )
 
@@ -132,7 +131,7 @@ class Result:
         arrived, delivered, left = self._arrived, self._delivered, self._left
         started, ended, released = self._started, self._ended, self._released
         created = np.sort(self.columns["created"][self._admitted])
-        instants = [[0.0], created, arrived, delivered, started, ended, released, left]
+        instants = (np.zeros(1), created, arrived, delivered, started, ended, released, left)
         times = np.unique(np.concatenate(instants))
         times = times[times <= self.duration]
 
