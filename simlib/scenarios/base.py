@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from math import inf
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.fields import FieldInfo
@@ -14,7 +14,9 @@ from ..analysis.result import Result
 from ..distributions import Arrivals, Durations, Exponential
 from ..processes import Environment
 
-__all__ = ["OpenScenario", "Progress", "Scenario", "parameter"]
+__all__ = ["Engine", "OpenScenario", "Progress", "Scenario", "parameter"]
+
+Engine = Literal["auto", "simpy", "vector"]
 
 Progress = Callable[[float], None]
 """Told now and then how much of a run is done, from 0 to 1."""
@@ -49,17 +51,44 @@ class Scenario(BaseModel, ABC):
     derived: ClassVar[dict[str, FieldInfo]] = {}
     """What ``replace`` takes beside the fields, described in the same way."""
 
-    @abstractmethod
-    def run(self, seed: int = 0, *, progress: Progress | None = None) -> Result:
+    def run(
+        self, seed: int = 0, engine: Engine = "auto", *, progress: Progress | None = None
+    ) -> Result:
         """Run once; the same scenario and seed give the same result, to the last bit.
 
         Parameters
         ----------
         seed : int
             Seed of all random streams, >= 0.
+        engine : "auto", "simpy" or "vector"
+            What runs it: SimPy processes around a real queue, or the recursion that gives the same
+            instants, to rounding, where there is one. "auto" takes the recursion where it can.
         progress : callable, optional
             Told now and then how much of the run is done, from 0 to 1.
         """
+        if engine not in get_args(Engine):
+            raise ValueError(f"engine must be one of {get_args(Engine)}, got {engine!r}")
+        obstacle = self.obstacle()
+        if engine == "vector" and obstacle:
+            raise ValueError(f"the vector engine can't run this: {obstacle}")
+        if engine == "simpy" or obstacle:
+            return self._simulate(Environment(seed), progress)
+        result = self._calculate(Environment(seed))
+        if progress is not None:
+            progress(1.0)
+        return result
+
+    def obstacle(self) -> str | None:
+        """Why only SimPy can run this scenario; None if there is an exact recursion."""
+        return f"{type(self).__name__} has no exact recursion"
+
+    @abstractmethod
+    def _simulate(self, env: Environment, progress: Progress | None) -> Result:
+        """Run with SimPy processes."""
+
+    def _calculate(self, env: Environment) -> Result:
+        """Run by an exact recursion, drawing from the same streams."""
+        raise NotImplementedError
 
     def replace(self, **changes: Any) -> Self:
         """The same scenario with other parameters, validated like new."""

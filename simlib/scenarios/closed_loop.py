@@ -49,8 +49,7 @@ class ClosedLoop(Scenario):
                 )
         return self
 
-    def run(self, seed: int = 0, *, progress: Progress | None = None) -> Result:
-        env = Environment(seed)
+    def _simulate(self, env: Environment, progress: Progress | None) -> Result:
         record = Record()
         record.prepare(self.messages)
         with MemoryQueue() as real:

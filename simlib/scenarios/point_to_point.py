@@ -33,8 +33,7 @@ class PointToPoint(OpenScenario):
         """How many messages can be worked on at once: one per consumer."""
         return self.consumers
 
-    def run(self, seed: int = 0, *, progress: Progress | None = None) -> Result:
-        env = Environment(seed)
+    def _simulate(self, env: Environment, progress: Progress | None) -> Result:
         with MemoryQueue(self.capacity or 0, clock=env.clock) as real:
             queue = SimQueue(
                 env,

@@ -74,8 +74,7 @@ class SyncVsAsync(OpenScenario):
         """How many requests can be worked on at once: one per worker."""
         return self.workers
 
-    def run(self, seed: int = 0, *, progress: Progress | None = None) -> Result:
-        env = Environment(seed)
+    def _simulate(self, env: Environment, progress: Progress | None) -> Result:
         record = Record("answered")
         with MemoryQueue(clock=env.clock) as doorway, MemoryQueue(self.capacity or 0) as middle:
             # A request is at the door the moment it is created; `enqueued` is for the inner queue.
