@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 __all__ = ["TraceError", "read_times"]
 
+# What 64 bits of nanoseconds can reach, in whole years.
+_EARLIEST, _LATEST = pd.Timestamp("1678-01-01", tz="UTC"), pd.Timestamp("2261-12-31", tz="UTC")
+
 _OFFSET = re.compile(r"(Z|z|[+-]\d{2}(:?\d{2}(:?\d{2})?)?)$")
 
 
@@ -119,18 +122,26 @@ def _as_numbers(
     """The cells as numbers, and how many of their units make a second."""
     texts = pd.Series(cells)
     numbers = pd.to_numeric(texts, errors="coerce").to_numpy(float)
-    if np.isfinite(numbers[0]):
-        bad = np.flatnonzero(~np.isfinite(numbers))
-        expected = "a number of seconds, as the first row is"
-    else:
-        dates = _dates(texts)
-        bad = np.flatnonzero(dates.isna())
-        expected = "a date and time in ISO 8601, as the first row is"
+    dates = _dates(texts) if not np.isfinite(numbers[0]) else None
+    bad = np.flatnonzero(~np.isfinite(numbers) if dates is None else dates.isna())
     if len(bad):
         row = int(bad[0])
+        sort = "a number of seconds" if dates is None else "a date and time in ISO 8601"
+        expected = (
+            f"{sort}, as the first row is"
+            if row
+            else "a number of seconds, or a date and time in ISO 8601"
+        )
         raise TraceError(f"{path}, line {lines[row]}: {cells[row]!r} is not {expected}")
-    if np.isfinite(numbers[0]):
+    if dates is None:
         return numbers, 1.0
+    far = np.flatnonzero((dates < _EARLIEST) | (dates > _LATEST))
+    if len(far):
+        row = int(far[0])
+        raise TraceError(
+            f"{path}, line {lines[row]}: {cells[row]!r} is not between the years "
+            f"{_EARLIEST.year} and {_LATEST.year}"
+        )
     offsets = [bool(_OFFSET.search(cell[10:])) for cell in cells]
     if mixed := [row for row, has in enumerate(offsets) if has != offsets[0]]:
         row = mixed[0]

@@ -71,8 +71,10 @@ class Result:
             }.items()
         }
         outcomes = np.zeros(len(record.created), np.int8)
-        outcomes[~np.isnan(columns["started"])] = OUTCOMES.index("in service")
-        outcomes[~np.isnan(columns["finished"])] = OUTCOMES.index("acked")
+        delivered = ~np.isnan(columns.get("delivered", columns["started"]))
+        outcomes[delivered] = OUTCOMES.index("in service")
+        acked = ~np.isnan(columns.get("acked", columns["finished"]))
+        outcomes[acked] = OUTCOMES.index("acked")
         for outcome, numbers in (("dropped", record.dropped), ("lost", record.lost)):
             outcomes[np.frombuffer(numbers, np.int64)] = OUTCOMES.index(outcome)
         number = np.array(record.interrupted[0])
@@ -106,7 +108,8 @@ class Result:
         ``attempts`` counts deliveries; ``outcome`` is where the message is at the end; ``wait`` is
         enqueued to started, ``latency`` created to finished (s).
         """
-        attempts = (~np.isnan(self.columns["started"])).astype(np.int32)
+        delivered = self.columns.get("delivered", self.columns["started"])
+        attempts = (~np.isnan(delivered)).astype(np.int32)
         started_again = np.bincount(self.interrupted[0], minlength=len(attempts))
         attempts += started_again.astype(np.int32)
         return pd.DataFrame(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Generator
+from math import nan
 from typing import Any
 
 from ..distributions import Distribution
@@ -74,15 +75,17 @@ class Consumer:
         get_cost, ack_cost = queue.get_cost, queue.ack_cost
         # There only where they differ from `started` and `finished`.
         delivered, acked = (record.extra.get(name, array("d")) for name in ("delivered", "acked"))
+        faulty = faults is not NO_FAULTS
         reports = type(self).done is not Consumer.done
         timer = Timer(env, 0)
         while True:
+            if faulty:
+                yield timer.at(faults.up_at(env._now))
             try:
                 message = queue.real.get(False)
             except Empty:
                 message = yield queue.wait(timer)
                 if message is None:
-                    yield timer.at(faults.up_at(env._now))
                     continue
             number = numbers[message[0]]
             if get_cost:
@@ -93,26 +96,34 @@ class Consumer:
             except IndexError:
                 duration = work[number]
             start = env._now
-            if faults is not NO_FAULTS:
-                duration *= faults.factor(start)
-                down = faults.down_at(start)
-                if down < start + duration:
-                    yield timer.at(down)
-                    taken = delivered[number] if get_cost else start
-                    record.interrupt(number, taken, start, down)
+            end = start + duration
+            if faulty:
+                end, down = faults.end_of_work(start, duration)
+                if down:
+                    yield timer.at(end)
+                    self._interrupt(message, start)
                     self.abandon(message)
-                    yield timer.at(faults.up_at(down))
                     continue
             started[number] = start
-            end = start + duration
             yield timer.at(end)
             finished[number] = end
             if ack_cost:
                 yield timer.at(end + ack_cost)
                 acked[number] = env._now
-            queue.ack(message)
-            if reports:
+            if not queue.ack(message):
+                self._interrupt(message, start)
+            elif reports:
                 self.done(number)
+
+    def _interrupt(self, message: Message, started: float) -> None:
+        """Note that the work on a message comes to nothing, now."""
+        record, number = self.queue.record, self.queue.numbers[message.id]
+        taken = started
+        if "delivered" in record.extra:
+            taken = record.extra["delivered"][number]
+            record.extra["delivered"][number] = nan
+        record.interrupt(number, taken, started, self.env.now)
+        record.finished[number] = nan
 
     def _go_down(self) -> Generator[Timer, Any, None]:
         timer = Timer(self.env, 0)

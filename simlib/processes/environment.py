@@ -98,13 +98,21 @@ class Environment(simpy.Environment):
         except Exception as error:
             process.fail(error)
         else:
-            if awaited is timer:
-                pass
-            elif awaited.callbacks is None:
-                process._resume(awaited)
-            else:
-                awaited.callbacks.append(process._resume)
+            if awaited is not timer:
+                _wait_for(process, awaited)
         self._active_proc = None
+
+
+def _wait_for(process: simpy.Process, awaited: Any) -> None:
+    """Let a process wait for an ordinary event, as SimPy itself would."""
+    if not isinstance(awaited, Event):
+        raise RuntimeError(f'Invalid yield value "{awaited}": a process yields events')
+    callbacks: list[Any] | None = awaited.callbacks
+    if callbacks is None:
+        process._resume(awaited)
+    else:
+        process._target = awaited
+        callbacks.append(process._resume)
 
 
 def stream(seed: int, name: str) -> np.random.Generator:

@@ -64,6 +64,11 @@ class Faults:
                 time = outage.end
         return time
 
+    def end_of_work(self, start: float, duration: float) -> tuple[float, bool]:
+        """When work that begins at ``start`` ends (s), and whether an outage ends it."""
+        end, down = start + duration * self.factor(start), self.down_at(start)
+        return (down, True) if down < end else (end, False)
+
     def factor(self, time: float) -> float:
         """How many times as long work takes that is begun at ``time``."""
         product = 1.0

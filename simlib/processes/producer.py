@@ -53,6 +53,8 @@ class Producer:
         record, publish, put_cost = queue.record, queue.publish, queue.put_cost
         timer = Timer(env, 1)
         left = inf if messages is None else messages
+        # At instant 0, too, the consumers are there before the first message.
+        yield timer.at(env._now)
         for block in interarrival.instants(rng):
             due = block[: int(min(left, len(block)))]
             left -= len(due)

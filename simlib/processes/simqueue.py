@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Generator
 from typing import Any
 
-from ..queues import Empty, Full, Message, MessageQueue
+from ..queues import Empty, Full, LeaseLostError, Message, MessageQueue
 from .environment import Environment, Timer
 from .record import Ledger, Record
 
@@ -110,11 +110,16 @@ class SimQueue:
         self._watch()
         return timer
 
-    def ack(self, message: Message) -> None:
-        """The message is done."""
-        self.real.ack(message)
+    def ack(self, message: Message) -> bool:
+        """The message is done; False if its lease ran out before, and somebody else has it."""
+        try:
+            self.real.ack(message)
+        except LeaseLostError:
+            self.returned += 1
+            return False
         del self.numbers[message[0]]
         self.acked += 1
+        return True
 
     def give_back(self, message: Message) -> None:
         """The message was not done; somebody else shall have it."""

@@ -53,9 +53,10 @@ class MemoryQueue(MessageQueue):
         self._getters = 0
         self._putters = 0
         self._closed = False
-        # Whether a put or a get must look at more than the next message.
+        # Whether a put, a get or an ack must look at more than its message.
         self._careful_put = maxsize > 0
         self._careful_get = maxsize > 0 or lease is not None
+        self._careful_ack = lease is not None
         self._last_id = 0
         # Messages with nothing but a body wait as (id, body): that is what makes a put cheap.
         self._plain: deque[tuple[int, bytes]] = deque()
@@ -64,6 +65,8 @@ class MemoryQueue(MessageQueue):
         self._heap: list[tuple[int, int, Message]] = []
         self._delayed: list[tuple[float, int, Message]] = []
         self._unacked: dict[int, Message] = {}
+        # The headers as they were put, for each delivery to have its own.
+        self._headers: dict[int, str] = {}
         # When each lease ends, oldest first, since all leases of a queue are equally long.
         self._deadlines: OrderedDict[int, float] = OrderedDict()
 
@@ -79,7 +82,13 @@ class MemoryQueue(MessageQueue):
         priority: int = 0,
         delay: float = 0.0,
     ) -> int:
-        if type(body) is not bytes or headers is not None or priority or delay or self._careful_put:
+        if (
+            type(body) is not bytes
+            or headers is not None
+            or priority != 0
+            or delay != 0
+            or self._careful_put
+        ):
             return self.put_many(
                 [body], block, timeout, headers=headers, priority=priority, delay=delay
             )[0]
@@ -102,7 +111,8 @@ class MemoryQueue(MessageQueue):
     ) -> list[int]:
         bodies = [check_body(body) for body in bodies]
         check_options(priority, delay)
-        check_timeout(timeout)
+        if block and self.maxsize > 0:
+            check_timeout(timeout)
         text = None if headers is None else encode_headers(headers)
         with self._lock:
             self._wait_for_room(len(bodies), block, timeout)
@@ -114,7 +124,10 @@ class MemoryQueue(MessageQueue):
             else:
                 due = self.clock() + delay
                 for number, body in zip(ids, bodies, strict=True):
-                    message = Message(number, body, json.loads(text or "{}"), priority)
+                    if text is not None:
+                        self._headers[number] = text
+                        self._careful_ack = True
+                    message = Message(number, body, {}, priority)
                     if delay:
                         heapq.heappush(self._delayed, (due, number, message))
                         self._careful_get = True
@@ -147,20 +160,20 @@ class MemoryQueue(MessageQueue):
 
     def get(self, block: bool = True, timeout: float | None = None) -> Message:
         with self._lock:
-            if self._careful_get or self._heap or not (self._plain or not block):
-                check_timeout(timeout)
+            if self._careful_get or self._heap or timeout is not None:
                 return self._wait_for_messages(1, block, timeout)[0]
-            if not self._plain:
+            if self._plain:
+                number, body = self._plain.popleft()
+                self._unacked[number] = message = _new_message(Message, (number, body, {}, 0, 1))
+                return message
+            if not block:
                 raise Empty
-            number, body = self._plain.popleft()
-            self._unacked[number] = message = _new_message(Message, (number, body, {}, 0, 1))
-            return message
+            return self._wait_for_messages(1, block, timeout)[0]
 
     def get_many(
         self, most: int, block: bool = False, timeout: float | None = None
     ) -> list[Message]:
         check_most(most)
-        check_timeout(timeout)
         with self._lock:
             try:
                 return self._wait_for_messages(most, block, timeout)
@@ -168,6 +181,8 @@ class MemoryQueue(MessageQueue):
                 return []
 
     def _wait_for_messages(self, most: int, block: bool, timeout: float | None) -> list[Message]:
+        if block:
+            check_timeout(timeout)
         end = inf if timeout is None else time.monotonic() + timeout
         while True:
             if self._closed:
@@ -193,17 +208,21 @@ class MemoryQueue(MessageQueue):
         heap, plain = self._heap, self._plain
         if heap and (not plain or heap[0][:2] < (0, plain[0][0])):
             message = heapq.heappop(heap)[2]
+            if message.id in self._headers:
+                message = message._replace(headers=json.loads(self._headers[message.id]))
         else:
             message = Message(*plain.popleft(), {})
         self._unacked[message.id] = message
         if self.lease is not None:
             self._deadlines[message.id] = self.clock() + self.lease
+            if self._getters:
+                self._arrived.notify()  # Whoever waits has a new instant to wake up at.
         return message
 
     def ack(self, message: Message) -> None:
         number = message[0]
         unacked = self._unacked
-        if self.lease is None and unacked.get(number) is message:
+        if not self._careful_ack and unacked.get(number) is message:
             try:
                 del unacked[number]
                 return
@@ -216,16 +235,21 @@ class MemoryQueue(MessageQueue):
         with self._lock:
             self._check_held(messages)
             for message in messages:
-                del self._unacked[message.id]
-                self._deadlines.pop(message.id, None)
+                self._forget(message.id)
 
     def nack(self, message: Message, requeue: bool = True) -> None:
         with self._lock:
             self._check_held([message])
-            self._deadlines.pop(message.id, None)
-            held = self._unacked.pop(message.id)
             if requeue:
-                self._requeue(held)
+                self._deadlines.pop(message.id, None)
+                self._requeue(self._unacked.pop(message.id))
+            else:
+                self._forget(message.id)
+
+    def _forget(self, number: int) -> None:
+        del self._unacked[number]
+        self._deadlines.pop(number, None)
+        self._headers.pop(number, None)
 
     def _check_held(self, messages: list[Message]) -> None:
         """Raise unless these very deliveries are held, each once, and their leases still run."""
@@ -277,7 +301,7 @@ class MemoryQueue(MessageQueue):
 
     def _requeue(self, message: Message) -> None:
         """Put a message back to its old place: ahead of everything that was put after it."""
-        again = message._replace(attempts=message.attempts + 1)
+        again = message._replace(headers={}, attempts=message.attempts + 1)
         heapq.heappush(self._heap, (-message.priority, message.id, again))
         if self._getters:
             self._arrived.notify()
@@ -306,6 +330,6 @@ class MemoryQueue(MessageQueue):
 
     def close(self) -> None:
         with self._lock:
-            self._closed = self._careful_put = self._careful_get = True
+            self._closed = self._careful_put = self._careful_get = self._careful_ack = True
             self._arrived.notify_all()
             self._room.notify_all()

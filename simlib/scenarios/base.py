@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 
 from ..analysis.result import Result
 from ..distributions import Arrivals, Durations, Exponential
-from ..processes import Environment
+from ..processes import Environment, Ledger
 
 __all__ = ["Engine", "OpenScenario", "Progress", "Scenario", "parameter"]
 
@@ -174,6 +174,12 @@ class OpenScenario(Scenario):
         if not self.interarrival.average and published == inf:
             raise ValueError("interarrival must be > 0 s in a run that only time ends, got 0")
         return self
+
+    def cut_off(self, ledger: Ledger) -> float | None:
+        """When time ended the run (s); None if the last message did."""
+        everything = self.messages or self.interarrival.length
+        unfinished = ledger.ready + ledger.unacked
+        return self.duration if unfinished or ledger.published != everything else None
 
     def execute(self, env: Environment, progress: Progress | None) -> None:
         """Let simulated time go on until the run is over, telling how far it has come."""

@@ -53,7 +53,7 @@ class PointToPoint(OpenScenario):
             scenario=self,
             seed=env.seed,
             engine="simpy",
-            duration=self.duration if ledger.ready + ledger.unacked else None,
+            duration=self.cut_off(ledger),
             warmup=self.warmup,
             servers=self.servers,
             ledger=ledger,
