@@ -79,7 +79,7 @@ class Consumer:
         reports = type(self).done is not Consumer.done
         timer = Timer(env, 0)
         while True:
-            if faulty:
+            if faulty and faults.up_at(env._now) > env._now:
                 yield timer.at(faults.up_at(env._now))
             try:
                 message = queue.real.get(False)
