@@ -7,7 +7,7 @@ import json
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from math import inf
 from typing import Any
 
@@ -69,6 +69,8 @@ class MemoryQueue(MessageQueue):
         self._headers: dict[int, str] = {}
         # When each lease ends, oldest first, since all leases of a queue are equally long.
         self._deadlines: OrderedDict[int, float] = OrderedDict()
+        # Nothing delayed or leased falls due before this instant.
+        self._due = inf
 
     # Producers
 
@@ -130,6 +132,7 @@ class MemoryQueue(MessageQueue):
                     message = Message(number, body, {}, priority)
                     if delay:
                         heapq.heappush(self._delayed, (due, number, message))
+                        self._due = min(self._due, due)
                         self._careful_get = True
                     else:
                         heapq.heappush(self._heap, (-priority, number, message))
@@ -188,8 +191,9 @@ class MemoryQueue(MessageQueue):
             if self._closed:
                 raise QueueClosedError("the queue is closed")
             self._release()
-            messages = [self._take() for _ in range(min(most, len(self._plain) + len(self._heap)))]
-            if messages:
+            ready = len(self._plain) + len(self._heap)
+            if ready:
+                messages = [self._take() for _ in range(min(most, ready))]
                 if self._putters:
                     self._room.notify_all()
                 return messages
@@ -211,10 +215,12 @@ class MemoryQueue(MessageQueue):
             if message.id in self._headers:
                 message = message._replace(headers=json.loads(self._headers[message.id]))
         else:
-            message = Message(*plain.popleft(), {})
+            number, body = plain.popleft()
+            message = _new_message(Message, (number, body, {}, 0, 1))
         self._unacked[message.id] = message
         if self.lease is not None:
-            self._deadlines[message.id] = self.clock() + self.lease
+            self._deadlines[message.id] = deadline = self.clock() + self.lease
+            self._due = min(self._due, deadline)
             if self._getters:
                 self._arrived.notify()  # Whoever waits has a new instant to wake up at.
         return message
@@ -228,18 +234,23 @@ class MemoryQueue(MessageQueue):
                 return
             except KeyError:
                 pass  # Another thread acked the same delivery in between.
-        self.ack_many([message])
+        with self._lock:
+            self._check_held(message)
+            self._forget(number)
 
     def ack_many(self, messages: Iterable[Message]) -> None:
         messages = list(messages)
         with self._lock:
-            self._check_held(messages)
+            known: set[int] = set()
             for message in messages:
-                self._forget(message.id)
+                self._check_held(message, among=known)
+                known.add(message.id)
+            for number in known:
+                self._forget(number)
 
     def nack(self, message: Message, requeue: bool = True) -> None:
         with self._lock:
-            self._check_held([message])
+            self._check_held(message)
             if requeue:
                 self._deadlines.pop(message.id, None)
                 self._requeue(self._unacked.pop(message.id))
@@ -248,43 +259,44 @@ class MemoryQueue(MessageQueue):
 
     def _forget(self, number: int) -> None:
         del self._unacked[number]
-        self._deadlines.pop(number, None)
-        self._headers.pop(number, None)
+        if self._careful_ack:
+            self._deadlines.pop(number, None)
+            self._headers.pop(number, None)
 
-    def _check_held(self, messages: list[Message]) -> None:
-        """Raise unless these very deliveries are held, each once, and their leases still run."""
+    def _check_held(self, message: Message, among: Collection[int] = ()) -> None:
+        """Raise unless this very delivery is held, under a lease that runs, and no repetition."""
         if self._closed:
             raise QueueClosedError("the queue is closed")
         self._release()
-        seen = set()
-        for message in messages:
-            delivery = f"message {message.id} in attempt {message.attempts}"
-            held = self._unacked.get(message.id)
-            if held is None or message.id in seen:
-                raise LeaseLostError(
-                    f"{delivery} is not held: it was acked or nacked before, its lease ran out, "
-                    "or it came from another queue"
-                )
-            if held.attempts != message.attempts:
-                raise LeaseLostError(
-                    f"{delivery} has passed on: its lease ran out, and another consumer holds it "
-                    f"in attempt {held.attempts}"
-                )
-            seen.add(message.id)
+        held = self._unacked.get(message.id)
+        if held is None or message.id in among:
+            raise LeaseLostError(
+                f"message {message.id} in attempt {message.attempts} is not held: it was acked or "
+                "nacked before, its lease ran out, or it came from another queue"
+            )
+        if held.attempts != message.attempts:
+            raise LeaseLostError(
+                f"message {message.id} in attempt {message.attempts} has passed on: its lease ran "
+                f"out, and another consumer holds it in attempt {held.attempts}"
+            )
 
     # Time
 
     def _release(self) -> None:
         """Make ready what has fallen due: delayed messages, and those whose lease ran out."""
-        if not (self._delayed or self._deadlines):
+        if self._due == inf:
             return
         now = self.clock()
+        if now < self._due:
+            return
         while self._delayed and self._delayed[0][0] <= now:
             _, number, message = heapq.heappop(self._delayed)
             heapq.heappush(self._heap, (-message.priority, number, message))
+        self._due = self._delayed[0][0] if self._delayed else inf
         while self._deadlines:
             number, deadline = next(iter(self._deadlines.items()))
             if deadline > now:
+                self._due = min(self._due, deadline)
                 break
             del self._deadlines[number]
             self._requeue(self._unacked.pop(number))

@@ -1,0 +1,98 @@
+"""Every queue under test. What one promises, all promise: a new queue is one line in QUEUES."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+from simlib.queues import MemoryQueue, MessageQueue
+
+
+def _memory(folder: Path, **options: Any) -> MessageQueue:
+    return MemoryQueue(**options)
+
+
+QUEUES: dict[str, Callable[..., MessageQueue]] = {"memory": _memory}
+"""How to open each sort of queue, given a folder of its own that does not exist yet."""
+
+
+class MakeQueue(Protocol):
+    def __call__(
+        self,
+        maxsize: int = 0,
+        *,
+        lease: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> MessageQueue: ...
+
+
+class FakeClock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += seconds
+
+
+class Background:
+    """A call in a thread of its own."""
+
+    def __init__(self, call: Callable[..., Any], *args: Any, **options: Any) -> None:
+        self._value: Any = None
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, args=(call, args, options), daemon=True)
+        self._thread.start()
+
+    def _run(self, call: Callable[..., Any], args: Any, options: Any) -> None:
+        try:
+            self._value = call(*args, **options)
+        except BaseException as error:
+            self._error = error
+
+    @property
+    def waiting(self) -> bool:
+        return self._thread.is_alive()
+
+    def outcome(self, patience: float = 20.0) -> Any:
+        """What the call returned or raised; a failure when it waits for ever."""
+        self._thread.join(patience)
+        if self.waiting:
+            pytest.fail(f"the call did not return in {patience:g} s", pytrace=False)
+        if self._error is not None:
+            raise self._error
+        return self._value
+
+
+@pytest.fixture(params=QUEUES)
+def make_queue(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MakeQueue]:
+    """Opens as many queues of one sort as a test needs, and closes them after it."""
+    opened: list[MessageQueue] = []
+
+    def make(maxsize: int = 0, **options: Any) -> MessageQueue:
+        folder = tmp_path / f"queue-{len(opened)}"
+        opened.append(QUEUES[request.param](folder, maxsize=maxsize, **options))
+        return opened[-1]
+
+    yield make
+    for queue in opened:
+        queue.close()
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def background() -> type[Background]:
+    return Background

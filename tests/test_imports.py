@@ -1,0 +1,185 @@
+"""Imports run one way: a room knows those below it, and nothing of those above."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import simlib
+
+ROOT = Path(simlib.__file__).parent
+
+# What each room may import of simlib, from the bottom up. A new room needs a line here.
+ROOMS: dict[str, set[str]] = {
+    "theory": set(),
+    "traces": set(),
+    "distributions": {"traces"},
+    "queues": set(),
+    "broker": {"queues"},
+    "processes": {"broker", "queues", "distributions"},
+    "analysis": {"processes", "queues", "broker", "distributions", "theory"},
+    "scenarios": {"analysis", "processes", "queues", "broker", "distributions", "traces"},
+    "live": {"queues", "broker", "distributions", "analysis", "theory"},
+    "present": {"scenarios", "analysis", "processes", "distributions", "theory", "live"},
+    "": {"distributions", "processes"},
+}
+
+# Who may import what comes from outside.
+OWNERS: dict[str, set[str]] = {
+    "matplotlib": {"present"},
+    "ipywidgets": {"present"},
+    "IPython": {"present"},
+    "simpy": {"processes", "scenarios"},
+    "pika": {"live"},
+    "flask": {"live"},
+    "requests": {"live"},
+    "strawberry": {"live"},
+    "psycopg": {"live"},
+}
+
+
+def _name(path: Path) -> str:
+    parts = path.relative_to(ROOT.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {_name(path): path for path in sorted(ROOT.rglob("*.py"))}
+
+
+def _room(module: str) -> str:
+    return [*module.split("."), ""][1]
+
+
+def _for_types_only(node: ast.If) -> bool:
+    return ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
+
+
+def _statements(node: ast.AST) -> Iterator[ast.Import | ast.ImportFrom]:
+    """Every import under a node, those inside functions too, but not those for types only."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import | ast.ImportFrom):
+            yield child
+        elif isinstance(child, ast.If) and _for_types_only(child):
+            for other in child.orelse:
+                yield from _statements(ast.Module([other], []))
+        else:
+            yield from _statements(child)
+
+
+def _imported(source: str, module: str, is_package: bool) -> set[str]:
+    """Full names of what a module imports; for ``from x import y`` both x and x.y."""
+    found = set()
+    for statement in _statements(ast.parse(source)):
+        if isinstance(statement, ast.Import):
+            found |= {alias.name for alias in statement.names}
+            continue
+        base = statement.module or ""
+        if statement.level:
+            parts = module.split(".")
+            up = statement.level - is_package
+            base = ".".join([*parts[: len(parts) - up], *filter(None, [base])])
+        found.add(base)
+        found |= {f"{base}.{alias.name}" for alias in statement.names}
+    return found
+
+
+IMPORTS = {
+    module: _imported(path.read_text(encoding="utf-8"), module, path.name == "__init__.py")
+    for module, path in MODULES.items()
+}
+
+
+def test_every_room_is_known() -> None:
+    assert len(MODULES) > 10
+    assert {_room(module) for module in MODULES} <= ROOMS.keys()
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_room_imports_only_rooms_below_it(module: str) -> None:
+    rooms = {_room(name) for name in IMPORTS[module] if name.split(".")[0] == "simlib"} - {""}
+    allowed = ROOMS[_room(module)] | {_room(module)}
+    # ``from simlib import Exponential`` names no room; inside the library nothing does that.
+    names = {name for name in rooms if f"simlib.{name}" in MODULES}
+    assert rooms == names, "imports from the top of the library, which knows every room"
+    assert rooms <= allowed
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_what_comes_from_outside_is_imported_only_by_its_room(module: str) -> None:
+    for name in {name.split(".")[0] for name in IMPORTS[module]}:
+        assert _room(module) in OWNERS.get(name, {_room(module)}), name
+
+
+@pytest.mark.parametrize("below", ["theory", "traces", "queues", "distributions"])
+def test_the_lowest_rooms_know_nothing_of_simulation(below: str) -> None:
+    above = {"broker", "processes", "scenarios", "analysis", "present", "live"}
+    for module in (module for module in MODULES if _room(module) == below):
+        names = IMPORTS[module]
+        assert not {_room(name) for name in names if name.startswith("simlib.")} & above
+        assert not any(name.split(".")[0] == "simpy" for name in names)
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("import simpy", {"simpy"}),
+        ("def f():\n    import a.b as c", {"a.b"}),
+        ("from ..queues.base import Message", {"simlib.queues.base", "simlib.queues.base.Message"}),
+        ("from .. import queues", {"simlib", "simlib.queues"}),
+        ("from . import record", {"simlib.processes", "simlib.processes.record"}),
+        ("if TYPE_CHECKING:\n    import a\nelse:\n    import b", {"b"}),
+        ("try:\n    import a\nexcept ImportError:\n    import b", {"a", "b"}),
+    ],
+)
+def test_imports_are_read_wherever_they_stand(source: str, expected: set[str]) -> None:
+    assert _imported(source, "simlib.processes.consumer", False) == expected
+
+
+def test_imports_of_a_package_are_relative_to_itself() -> None:
+    found = _imported("from .consumer import Consumer", "simlib.processes", True)
+    assert found == {"simlib.processes.consumer", "simlib.processes.consumer.Consumer"}
+
+
+def _loaded_by(statement: str) -> set[str]:
+    """Top-level names of all modules in a fresh Python after a statement."""
+    code = f"{statement}\nimport json, sys; print(json.dumps(sorted(sys.modules)))"
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
+    return {name.split(".")[0] for name in json.loads(run.stdout)}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["import simlib", "import simlib.scenarios, simlib.analysis, simlib.theory, simlib.queues"],
+)
+def test_the_library_loads_nothing_that_only_pictures_and_panels_need(statement: str) -> None:
+    loaded = _loaded_by(statement)
+    assert "simlib" in loaded
+    assert not loaded & {"matplotlib", "ipywidgets", "IPython"}
+    assert not loaded & {
+        "pika",
+        "flask",
+        "requests",
+        "strawberry",
+        "psycopg",
+        "dask",
+        "distributed",
+    }
+
+
+@pytest.mark.parametrize("room", ["queues", "theory"])
+def test_a_room_that_knows_nothing_of_simulation_works_without_simpy(room: str) -> None:
+    # simlib itself loads simpy; a program that only wants the room must not need it there.
+    code = (
+        "import sys, types; package = types.ModuleType('simlib');"
+        f"package.__path__ = [{str(ROOT)!r}]; sys.modules['simlib'] = package;"
+        f"import simlib.{room}"
+    )
+    assert "simpy" not in _loaded_by(code)
