@@ -384,6 +384,19 @@ def test_a_consumer_slower_than_its_lease_works_in_vain_and_the_run_goes_on() ->
     assert queue.ledger().published == 2
 
 
+def test_a_late_ack_does_not_undo_what_another_consumer_has_done() -> None:
+    env = Environment()
+    queue = SimQueue(env, MemoryQueue(lease=10.0, clock=env.clock))
+    Producer(env, queue, Trace([1.0]))
+    Consumer(env, queue, Deterministic(12.0), name="slow")
+    Consumer(env, queue, Deterministic(0.5), name="fast")
+    env.run()
+    assert queue.ledger() == Ledger(published=1, acked=1, duplicates=1)
+    assert columns(queue)["started"] == [11.0]
+    assert columns(queue)["finished"] == [11.5]
+    assert attempts(queue) == [(0, 1.0, 13.0)]
+
+
 # The ledger
 
 

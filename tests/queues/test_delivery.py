@@ -166,6 +166,22 @@ def test_a_get_that_waited_before_the_lease_began_is_handed_its_message(
     assert attempts == {1, 2}
 
 
+def test_a_get_that_gives_up_leaves_the_end_of_a_lease_to_the_others(
+    make_queue: Any, background: Any
+) -> None:
+    q = make_queue(lease=0.6)
+    getters = []
+    for timeout in (None, 0.3, None):  # The first takes the message, the second gives up early.
+        getters.append(background(q.get, timeout=timeout))
+        time.sleep(0.02)
+    q.put(b"work")
+    first, second, third = getters
+    assert first.outcome().attempts == 1
+    with pytest.raises(Empty):
+        second.outcome()
+    assert third.outcome().attempts == 2
+
+
 # Acks that are refused
 
 

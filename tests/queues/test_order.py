@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from math import inf
 from typing import Any
 
@@ -96,6 +97,20 @@ def test_a_get_that_waits_already_is_told_of_a_delayed_put(
     getter = background(q.get)
     q.put(b"soon", delay=0.05)
     assert getter.outcome().body == b"soon"
+
+
+def test_a_get_that_gives_up_leaves_the_end_of_a_delay_to_the_others(
+    make_queue: Any, background: Any
+) -> None:
+    q = make_queue()
+    early = background(q.get, timeout=0.2)
+    time.sleep(0.05)
+    late = background(q.get)
+    time.sleep(0.05)
+    q.put(b"soon", delay=0.4)
+    with pytest.raises(Empty):
+        early.outcome()
+    assert late.outcome().body == b"soon"
 
 
 @pytest.mark.parametrize("delay", [-1.0, float("nan"), float("inf"), "1", True])
