@@ -162,15 +162,17 @@ class MemoryQueue(MessageQueue):
     # Consumers
 
     def get(self, block: bool = True, timeout: float | None = None) -> Message:
-        with self._lock:
-            if self._careful_get or self._heap or timeout is not None:
-                return self._wait_for_messages(1, block, timeout)[0]
-            if self._plain:
+        if not (self._careful_get or self._heap or timeout is not None):
+            try:
+                # Atomic, and nobody else looks at what it takes: this needs no lock.
                 number, body = self._plain.popleft()
+            except IndexError:
+                if not block:
+                    raise Empty from None
+            else:
                 self._unacked[number] = message = _new_message(Message, (number, body, {}, 0, 1))
                 return message
-            if not block:
-                raise Empty
+        with self._lock:
             return self._wait_for_messages(1, block, timeout)[0]
 
     def get_many(
@@ -199,6 +201,8 @@ class MemoryQueue(MessageQueue):
                 return messages
             remaining = end - time.monotonic() if block else 0.0
             if remaining <= 0:
+                if self._getters:
+                    self._arrived.notify()  # Somebody else has to look out for what falls due.
                 raise Empty
             remaining = min(remaining, self._due_in())
             self._getters += 1
