@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
-from numpy.typing import ArrayLike
-from scipy.special import stdtrit
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import stdtr, stdtrit
+
+from .doubts import DoubtWarning, doubts
 
 if TYPE_CHECKING:
     from ..scenarios.base import Scenario
 
-__all__ = ["Comparison", "Interval", "Replications", "compare", "replicate", "run_seeds"]
+__all__ = [
+    "Comparison",
+    "HalfWidth",
+    "Interval",
+    "Replications",
+    "compare",
+    "half_width",
+    "interval",
+    "replicate",
+    "run_seeds",
+]
 
 
 class Interval(NamedTuple):
@@ -75,6 +90,8 @@ class Replications:
     """What was run."""
     table: pd.DataFrame = field(repr=False)
     """A row per replication, indexed by its seed; the columns are those of ``summary()``."""
+    doubts: tuple[str, ...] = ()
+    """Why the intervals can't be trusted, with the number of runs in doubt; empty if they can."""
 
     def __len__(self) -> int:
         return len(self.table)
@@ -88,13 +105,58 @@ class Replications:
     def interval(self, metric: str, confidence: float = 0.95) -> Interval:
         """Student's interval for the mean of a metric over the replications.
 
-        For a percentile this is the interval of the mean of the runs' percentiles.
+        For a percentile this is the interval of the mean of the runs' percentiles. When there are
+        doubts about the runs, a :class:`DoubtWarning` says them.
         """
+        if self.doubts:
+            warnings.warn("; ".join(self.doubts), DoubtWarning, stacklevel=2)
         return interval(self[metric], confidence)
 
 
+class HalfWidth(NamedTuple):
+    """How narrow an interval shall be."""
+
+    metric: str
+    relative: float
+    confidence: float
+
+    def reached(self, values: ArrayLike) -> bool:
+        """Whether the interval of these values is narrow enough."""
+        found = interval(values, self.confidence)
+        return found.half_width <= self.relative * abs(found.mean)
+
+
+def half_width(metric: str, relative: float, confidence: float = 0.95) -> HalfWidth:
+    """A goal for ``replicate``: an interval of mean ± ``relative`` × mean.
+
+    Parameters
+    ----------
+    metric : str
+        Which figure of the summary.
+    relative : float
+        Half the width of the interval, as a fraction of the mean, > 0.
+    confidence : float
+        Of the interval, 0 < confidence < 1.
+    """
+    if not 0 < relative < np.inf:
+        raise ValueError(f"relative must be > 0, got {relative!r}")
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must lie between 0 and 1, got {confidence!r}")
+    return HalfWidth(metric, relative, confidence)
+
+
+LOOK_AHEAD = 5
+"""How many further replications must agree that an interval is narrow enough."""
+
+
 def replicate(
-    scenario: Scenario, replications: int = 20, seed: int = 1, n_jobs: int = 1
+    scenario: Scenario,
+    replications: int = 20,
+    seed: int = 1,
+    n_jobs: int = 1,
+    *,
+    until: HalfWidth | None = None,
+    most: int = 1000,
 ) -> Replications:
     """Run a scenario several times with independent seeds.
 
@@ -103,46 +165,105 @@ def replicate(
     scenario : Scenario
         What to run.
     replications : int
-        How often; intervals need at least 2.
+        How often; intervals need at least 2. With ``until``: how often to begin with.
     seed : int
         From which the seeds of the runs are spawned. Two scenarios replicated with the same seed
         meet the same random numbers, run by run.
     n_jobs : int
         Processes to run in; -1 for as many as there are cores. The numbers don't depend on it.
+    until : HalfWidth, optional
+        Add replications until the interval is so narrow, and stays so for another five
+        (Hoad, Robinson & Davies 2010, "Automated selection of the number of replications").
+    most : int
+        With ``until``: give up after so many, which is one of the ``doubts``.
     """
-    chosen = run_seeds(replications, seed)
-    rows = Parallel(n_jobs=n_jobs)(delayed(_summary)(scenario, number) for number in chosen)
-    return Replications(scenario, pd.DataFrame(rows, index=pd.Index(chosen, name="seed")))
+    done = _run_all(scenario, run_seeds(replications, seed), n_jobs, replications)
+    gave_up: tuple[str, ...] = ()
+    if until is not None:
+        while len(done) < most and not _narrow(done, until):
+            more = min(most, len(done) + max(LOOK_AHEAD, len(done) // 4))
+            done += _run_all(scenario, run_seeds(more, seed)[len(done) :], n_jobs, more)
+        if not _narrow(done, until):
+            wanted = f"{until.metric} ± {100 * until.relative:g} %"
+            gave_up = (f"gave up on {wanted} after {len(done)} replications",)
+    index = pd.Index(run_seeds(len(done), seed), name="seed")
+    said = [doubt for _, each in done for doubt in each]
+    # Now and then a good run looks doubtful; when every other one does, something is wrong.
+    counted = (
+        f"{said.count(each)} of {len(done)} runs: {each}"
+        for each in dict.fromkeys(said)
+        if said.count(each) >= len(done) / 2
+    )
+    return Replications(
+        scenario,
+        pd.DataFrame([summary for summary, _ in done], index=index),
+        (*gave_up, *counted),
+    )
 
 
-def _summary(scenario: Scenario, seed: int) -> dict[str, float]:
-    return {str(name): value for name, value in scenario.run(seed).summary().items()}
+Done = tuple[dict[str, float], tuple[str, ...]]
+
+
+def _run_all(scenario: Scenario, seeds: Sequence[int], n_jobs: int, runs: int) -> list[Done]:
+    jobs = (delayed(_run)(scenario, seed, runs) for seed in seeds)
+    done: list[Done] = Parallel(n_jobs=n_jobs)(jobs)
+    return done
+
+
+def _run(scenario: Scenario, seed: int, runs: int) -> Done:
+    """One run's summary, and the doubts about it as one of so many."""
+    result = scenario.run(seed)
+    return {str(name): value for name, value in result.summary().items()}, doubts(result, runs)
+
+
+def _narrow(done: Sequence[Done], goal: HalfWidth) -> bool:
+    """Whether the interval has been narrow enough for the last few replications."""
+    values = [summary[goal.metric] for summary, _ in done]
+    first = max(2, len(values) - LOOK_AHEAD)
+    return len(values) >= 2 and all(
+        goal.reached(values[:count]) for count in range(first, len(values) + 1)
+    )
 
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """Two scenarios, run in pairs on common random numbers."""
+    """Scenarios that were run side by side on common random numbers."""
 
-    a: Replications
-    b: Replications
+    runs: tuple[Replications, ...]
+    """The replications of each, in the order of the scenarios."""
 
-    def interval(self, metric: str, confidence: float = 0.95) -> Interval:
-        """Interval of the mean difference b - a of a metric, from the differences pair by pair."""
-        return interval(self.b[metric].to_numpy() - self.a[metric].to_numpy(), confidence)
+    @property
+    def a(self) -> Replications:
+        """The first scenario's replications."""
+        return self.runs[0]
 
-    def narrowing(self, metric: str) -> float:
+    @property
+    def b(self) -> Replications:
+        """The second scenario's replications."""
+        return self.runs[1]
+
+    def interval(
+        self, metric: str, confidence: float = 0.95, *, a: int = 0, b: int = 1
+    ) -> Interval:
+        """Interval of the mean difference b - a of a metric, from the differences pair by pair.
+
+        ``a`` and ``b`` are places among the scenarios: the first and the second unless given.
+        """
+        return interval(self._differences(metric, a, b), confidence)
+
+    def narrowing(self, metric: str, *, a: int = 0, b: int = 1) -> float:
         """How many times wider the interval would be without pairing, about; no unit.
 
         The ratio of the standard errors of the difference, independent over paired.
         """
-        a, b = self.a[metric], self.b[metric]
-        paired = float(np.std(b.to_numpy() - a.to_numpy(), ddof=1))
-        independent = float(np.hypot(a.std(), b.std()))
+        paired = float(np.std(self._differences(metric, a, b), ddof=1))
+        independent = float(np.hypot(self.runs[a][metric].std(), self.runs[b][metric].std()))
         return independent / paired if paired else np.inf
 
     @property
     def table(self) -> pd.DataFrame:
-        """A row per metric: both means, and the mean difference b - a with its 95 % interval."""
+        """A row per metric: the means of the first two scenarios, and their mean difference b - a
+        with its 95 % interval."""
         rows = {}
         for metric in self.a.table.columns.intersection(self.b.table.columns):
             difference = self.interval(metric)
@@ -155,15 +276,45 @@ class Comparison:
             }
         return pd.DataFrame.from_dict(rows, orient="index")
 
+    def pairs(self, metric: str, confidence: float = 0.95) -> pd.DataFrame:
+        """All pairs of scenarios, with Holm's correction for their number.
+
+        Returns
+        -------
+        DataFrame
+            A row per pair: ``a`` and ``b`` (places), the mean ``difference`` b - a, ``p`` of the
+            paired t test, ``p_holm`` (Holm 1979, "A simple sequentially rejective multiple test
+            procedure"), and whether the two are ``different`` at this confidence.
+        """
+        rows = []
+        for a, b in combinations(range(len(self.runs)), 2):
+            values = self._differences(metric, a, b)
+            mean, spread = float(np.mean(values)), float(np.std(values, ddof=1))
+            error = spread / np.sqrt(len(values))
+            t = abs(mean) / error if error else np.inf if mean else 0.0
+            p = 2 * float(stdtr(len(values) - 1, -t))
+            rows.append({"a": a, "b": b, "difference": mean, "p": p})
+        table = pd.DataFrame(rows)
+        order = np.argsort(table["p"].to_numpy(), kind="stable")
+        factors = np.arange(len(rows), 0, -1)
+        adjusted = np.empty(len(rows))
+        adjusted[order] = np.maximum.accumulate(table["p"].to_numpy()[order] * factors)
+        table["p_holm"] = np.minimum(adjusted, 1.0)
+        table["different"] = table["p_holm"] < 1 - confidence
+        return table
+
+    def _differences(self, metric: str, a: int, b: int) -> NDArray[np.float64]:
+        return self.runs[b][metric].to_numpy() - self.runs[a][metric].to_numpy()
+
 
 def compare(
-    a: Scenario, b: Scenario, replications: int = 20, seed: int = 1, n_jobs: int = 1
+    *scenarios: Scenario, replications: int = 20, seed: int = 1, n_jobs: int = 1
 ) -> Comparison:
-    """Run two scenarios in pairs on common random numbers.
+    """Run two or more scenarios side by side on common random numbers.
 
-    Within a pair both meet the same arrivals and the same work, so the difference is due to what
-    differs between them. Arguments as for :func:`replicate`.
+    Within a replication all meet the same arrivals and the same work, so a difference is due to
+    what differs between them. Arguments as for :func:`replicate`.
     """
-    return Comparison(
-        replicate(a, replications, seed, n_jobs), replicate(b, replications, seed, n_jobs)
-    )
+    if len(scenarios) < 2:
+        raise ValueError(f"a comparison is of 2 or more scenarios, got {len(scenarios)}")
+    return Comparison(tuple(replicate(each, replications, seed, n_jobs) for each in scenarios))

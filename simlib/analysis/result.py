@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..processes.record import Ledger, Record
+from .doubts import doubts
 
 if TYPE_CHECKING:
     from ..scenarios.base import Scenario
@@ -199,6 +200,10 @@ class Result:
             name="unfinished" if unfinished else "finished",
             dtype=float,
         )
+
+    def doubts(self) -> tuple[str, ...]:
+        """Why the averages can't be trusted; empty if nothing speaks against them."""
+        return doubts(self)
 
     @cached_property
     def latency(self) -> Floats:

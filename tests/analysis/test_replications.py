@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from simlib.analysis import compare, interval, replicate
+from simlib.analysis import Comparison, Replications, compare, interval, replicate
 from simlib.scenarios import PointToPoint
 
 SHORT = PointToPoint(messages=500)
@@ -55,7 +55,7 @@ def test_a_bad_number_of_replications_is_refused(replications: object) -> None:
 
 def test_a_comparison_is_of_pairs() -> None:
     a, b = SHORT, SHORT.replace(consumers=2)
-    pairs = compare(a, b, 8, seed=5)
+    pairs = compare(a, b, replications=8, seed=5)
     differences = replicate(b, 8, seed=5)["latency_mean"] - replicate(a, 8, seed=5)["latency_mean"]
     assert pairs.interval("latency_mean") == interval(differences)
     assert pairs.interval("latency_mean").high < 0  # another consumer helps, run by run
@@ -63,6 +63,30 @@ def test_a_comparison_is_of_pairs() -> None:
 
 
 def test_a_scenario_compared_with_itself_differs_by_exactly_nothing() -> None:
-    pairs = compare(SHORT, SHORT, 3)
+    pairs = compare(SHORT, SHORT, replications=3)
     assert pairs.interval("latency_mean") == (0, 0, 0, 0)
     assert pairs.narrowing("latency_mean") == np.inf
+
+
+def test_several_scenarios_are_compared_in_pairs_with_holms_correction() -> None:
+    scenarios = [SHORT, SHORT.replace(consumers=2), SHORT.replace(warmup=1)]
+    found = compare(*scenarios, replications=8, seed=5).pairs("latency_mean")
+    assert list(zip(found["a"], found["b"], strict=True)) == [(0, 1), (0, 2), (1, 2)]
+    assert found["different"].tolist()[0] is True
+    # By hand: sorted p-values times 3, 2, 1, never decreasing, at most 1.
+    by_p = found.sort_values("p")
+    expected = np.minimum(1, np.maximum.accumulate(by_p["p"].to_numpy() * [3, 2, 1]))
+    assert by_p["p_holm"].to_numpy() == pytest.approx(expected)
+
+
+def test_p_of_a_paired_t_test() -> None:
+    """R: t.test(c(1, 2, 3, 4, 6), mu = 0) gives t = 3.7210, p = 0.020476."""
+    base = replicate(SHORT, 5)
+    shifted = base.table.assign(latency_mean=base.table["latency_mean"] + [1.0, 2, 3, 4, 6])
+    pairs = Comparison((base, Replications(SHORT, shifted))).pairs("latency_mean")
+    assert pairs["p"][0] == pytest.approx(0.020476, abs=5e-7)
+
+
+def test_a_comparison_needs_two() -> None:
+    with pytest.raises(ValueError, match="2 or more scenarios, got 1"):
+        compare(SHORT)

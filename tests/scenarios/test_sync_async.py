@@ -131,7 +131,7 @@ def test_arrivals_may_come_from_a_trace() -> None:
 
 
 def test_pairing_narrows_the_interval() -> None:
-    pairs = compare(CALL, CALL.replace(mode="async"), 10, seed=2)
+    pairs = compare(CALL, CALL.replace(mode="async"), replications=10, seed=2)
     assert pairs.narrowing("latency_mean") > 3
     assert pairs.interval("latency_mean").low > 0
     assert pairs.interval("caller_mean").high < 0
