@@ -1,6 +1,7 @@
 """From the record of a run to answers."""
 
-from .doubts import DoubtWarning, mser5
+from .doubts import DoubtWarning
+from .explanation import Explanation, Forecast, explain
 from .replications import (
     Comparison,
     Interval,
@@ -12,18 +13,23 @@ from .replications import (
 )
 from .result import Result
 from .sweeps import intervals, sweep
+from .warmup import mser5, welch
 
 __all__ = [
     "Comparison",
     "DoubtWarning",
+    "Explanation",
+    "Forecast",
     "Interval",
     "Replications",
     "Result",
     "compare",
+    "explain",
     "half_width",
     "interval",
     "intervals",
     "mser5",
     "replicate",
     "sweep",
+    "welch",
 ]

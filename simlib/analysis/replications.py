@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtr, stdtrit
 
 from .doubts import DoubtWarning, doubts
+from .seeds import run_seeds
 
 if TYPE_CHECKING:
     from ..scenarios.base import Scenario
@@ -28,7 +29,6 @@ __all__ = [
     "half_width",
     "interval",
     "replicate",
-    "run_seeds",
 ]
 
 
@@ -69,17 +69,6 @@ def interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
     error = float(np.std(values, ddof=1)) / np.sqrt(values.size)
     half_width = float(stdtrit(values.size - 1, (1 + confidence) / 2)) * error
     return Interval(mean, mean - half_width, mean + half_width, half_width)
-
-
-def run_seeds(replications: int, seed: int) -> list[int]:
-    """The seeds of replications 0, 1, 2, …: the same for every scenario, however many there are."""
-    if isinstance(replications, bool) or not isinstance(replications, int) or replications < 1:
-        raise ValueError(f"replications must be a whole number >= 1, got {replications!r}")
-    sequences = (np.random.SeedSequence(seed, spawn_key=(k,)) for k in range(replications))
-    # 53 bits: so many survive in a table of floats, and in JSON.
-    return [
-        int(sequence.generate_state(1, np.uint64)[0] >> np.uint64(11)) for sequence in sequences
-    ]
 
 
 @dataclass(frozen=True, eq=False)

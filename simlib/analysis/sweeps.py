@@ -15,7 +15,8 @@ from joblib import Parallel, delayed
 from pydantic import BaseModel, TypeAdapter
 from tqdm.auto import tqdm
 
-from .replications import interval, run_seeds
+from .replications import interval
+from .seeds import run_seeds
 
 if TYPE_CHECKING:
     from ..scenarios.base import Scenario

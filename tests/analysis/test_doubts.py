@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from simlib.analysis import DoubtWarning, half_width, mser5, replicate
+from simlib.analysis import DoubtWarning, half_width, mser5, replicate, welch
 from simlib.scenarios import PointToPoint
 
 MM1 = PointToPoint(messages=20_000, warmup=500)
@@ -75,6 +75,16 @@ def test_giving_up_is_said() -> None:
     runs = replicate(MM1, 3, until=half_width("latency_mean", 1e-6), most=7)
     assert len(runs) == 7
     assert "gave up on latency_mean ± 0.0001 % after 7 replications" in runs.doubts[0]
+
+
+def test_welchs_average_climbs_to_the_steady_state() -> None:
+    """100 runs of M/M/1 at 0.8 from empty: the mean latency is 1 s at first, and 5 s in the end."""
+    table = welch(PointToPoint(messages=2_000), 100, window=50)
+    assert len(table) == 2_000
+    assert table["mean"][0] == pytest.approx(1.0, abs=0.4)  # four standard errors of 0.1 s
+    assert table["smooth"].iloc[-500:].mean() == pytest.approx(5.0, abs=1.0)
+    assert table["smooth"][60] < table["smooth"].iloc[-500:].mean()
+    assert table["smooth"][100] == pytest.approx(table["mean"][50:151].mean())
 
 
 @pytest.mark.parametrize(("relative", "confidence"), [(0, 0.95), (-1, 0.95), (0.1, 1), (0.1, 0)])
