@@ -18,6 +18,7 @@ GROUPS = {
     "scaling": "cost per message and memory up to ten million messages",
     "memory_queue": "MemoryQueue beside queue.Queue and deque",
     "sync_async": "cost per request of SyncVsAsync",
+    "sweeps": "a sweep on one core and on two",
     "import": "how long `import simlib` takes",
     "panel": "a control moved, without a browser",
     "browser": "a slider moved in a browser",

@@ -7,6 +7,8 @@ Times are seconds, rates are per second, sizes are bytes.
 """
 
 from .distributions import (
+    Batches,
+    Bursty,
     Deterministic,
     Distribution,
     Empirical,
@@ -17,10 +19,23 @@ from .distributions import (
     Replay,
     Trace,
     Uniform,
+    VaryingPoisson,
 )
-from .processes import Consumer, Environment, Outage, Producer, SimQueue, Slowdown
+from .processes import (
+    Breakdowns,
+    Consumer,
+    Environment,
+    Linger,
+    Outage,
+    Producer,
+    SimQueue,
+    Slowdown,
+)
 
 __all__ = [
+    "Batches",
+    "Breakdowns",
+    "Bursty",
     "Consumer",
     "Deterministic",
     "Distribution",
@@ -29,6 +44,7 @@ __all__ = [
     "Erlang",
     "Exponential",
     "Hyperexponential",
+    "Linger",
     "LogNormal",
     "Outage",
     "Producer",
@@ -37,4 +53,5 @@ __all__ = [
     "Slowdown",
     "Trace",
     "Uniform",
+    "VaryingPoisson",
 ]

@@ -24,7 +24,9 @@ ROOMS: dict[str, set[str]] = {
     "broker": {"queues"},
     "processes": {"broker", "queues", "distributions"},
     "analysis": {"processes", "queues", "broker", "distributions", "theory"},
-    "scenarios": {"analysis", "processes", "queues", "broker", "distributions", "traces"},
+    "scenarios": {
+        *("analysis", "processes", "queues", "broker", "distributions", "traces", "theory"),
+    },
     "live": {"queues", "broker", "distributions", "analysis", "theory"},
     "present": {"scenarios", "analysis", "processes", "distributions", "theory", "live"},
     "": {"distributions", "processes"},

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from bisect import bisect_left
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -42,7 +44,7 @@ class Result:
     warmup: int
     """How many messages at the start are left out of averages."""
     servers: int
-    """How many messages can be worked on at once."""
+    """How many consumers there are to work."""
     ledger: Ledger
     """Where every message is at the end."""
     columns: Mapping[str, Floats] = field(repr=False)
@@ -52,6 +54,8 @@ class Result:
     interrupted: tuple[NDArray[np.int64], Floats, Floats, Floats] = field(repr=False)
     """Attempts that came to nothing: message, delivery, start and end, each of shape (attempts,).
     """
+    labels: Mapping[str, NDArray[np.int64]] = field(default_factory=dict, repr=False)
+    """What else is known of each message by name, each of shape (messages,); -1: nothing."""
     extras: Mapping[str, float] = field(default_factory=dict, repr=False)
     """What a scenario adds to the summary."""
 
@@ -71,6 +75,7 @@ class Result:
                 **record.extra,
             }.items()
         }
+        labels = {name: np.frombuffer(label, np.int64) for name, label in record.labels.items()}
         outcomes = np.zeros(len(record.created), np.int8)
         delivered = ~np.isnan(columns.get("delivered", columns["started"]))
         outcomes[delivered] = OUTCOMES.index("in service")
@@ -88,6 +93,7 @@ class Result:
             rows = np.flatnonzero(known)
             rows = rows[np.argsort(columns["created"][rows], kind="stable")]
             columns = {name: column[rows] for name, column in columns.items()}
+            labels = {name: label[rows] for name, label in labels.items()}
             outcomes = outcomes[rows]
             places = np.zeros(len(known), np.int64)
             places[rows] = np.arange(len(rows))
@@ -96,7 +102,58 @@ class Result:
             duration=float(duration),
             columns=columns,
             outcomes=outcomes,
+            labels=labels,
             interrupted=(number, taken, start, end),
+            **facts,
+        )
+
+    @classmethod
+    def from_columns(
+        cls,
+        columns: Mapping[str, Floats],
+        refused: NDArray[np.bool_],
+        *,
+        cut_off: Callable[[Ledger], float | None],
+        ledger: Ledger | None = None,
+        **facts: Any,
+    ) -> Result:
+        """The result of a run in which nothing was lost or interrupted.
+
+        Parameters
+        ----------
+        columns : mapping
+            Instants by name (s), each of shape (messages,), in the order of creation.
+        refused : ndarray of shape (messages,)
+            Which messages found no room.
+        cut_off : callable
+            Tells from the ledger when time ended the run (s); None if the last message did.
+        ledger : Ledger, optional
+            Where the messages are, if somebody else has counted.
+        """
+        outcomes = np.zeros(len(refused), np.int8)
+        stations = zip(
+            at_each_station(columns, "enqueued"), at_each_station(columns, "started"), strict=True
+        )
+        for enqueued, started in stations:
+            np.copyto(outcomes, OUTCOMES.index("waiting"), where=~np.isnan(enqueued))
+            np.copyto(outcomes, OUTCOMES.index("in service"), where=~np.isnan(started))
+        np.copyto(outcomes, OUTCOMES.index("acked"), where=~np.isnan(columns["finished"]))
+        outcomes[refused] = OUTCOMES.index("dropped")
+        if ledger is None:
+            ready, unacked, acked, dropped, _ = np.bincount(outcomes, minlength=5).tolist()
+            ledger = Ledger(
+                published=len(outcomes), acked=acked, ready=ready, unacked=unacked, dropped=dropped
+            )
+        duration = cut_off(ledger)
+        if duration is None:
+            duration = max(np.nanmax(column, initial=0.0) for column in columns.values())
+        nothing = np.empty(0)
+        return cls(
+            duration=float(duration),
+            columns=columns,
+            outcomes=outcomes,
+            interrupted=(np.empty(0, np.int64), nothing, nothing, nothing),
+            ledger=ledger,
             **facts,
         )
 
@@ -107,16 +164,20 @@ class Result:
         ``id`` counts from 0. ``created``, ``enqueued``, ``started``, ``finished`` (s) are NaN where
         a message did not get that far; ``started`` is the start of the latest attempt.
         ``attempts`` counts deliveries; ``outcome`` is where the message is at the end; ``wait`` is
-        enqueued to started, ``latency`` created to finished (s).
+        enqueued to started, ``latency`` created to finished (s). Where a scenario has them,
+        ``priority`` is the class of the message, 0 the most urgent, and ``batch`` numbers the
+        pieces of work that were done on several messages together.
         """
         delivered = self.columns.get("delivered", self.columns["started"])
         attempts = (~np.isnan(delivered)).astype(np.int32)
-        started_again = np.bincount(self.interrupted[0], minlength=len(attempts))
-        attempts += started_again.astype(np.int32)
+        if len(self.interrupted[0]):
+            started_again = np.bincount(self.interrupted[0], minlength=len(attempts))
+            attempts += started_again.astype(np.int32)
         return pd.DataFrame(
             {
                 "id": np.arange(len(attempts)),
                 **self.columns,
+                **self.labels,
                 "attempts": attempts,
                 "outcome": pd.Categorical.from_codes(self.outcomes, pd.Index(OUTCOMES)),
                 "wait": self.wait,
@@ -130,11 +191,12 @@ class Result:
         """How many messages are where, from each instant (s, the index) to the next.
 
         ``queue_length``: waiting. ``in_flight``: delivered and not acked. ``busy_consumers``:
-        consumers at work. ``in_system``: created and neither finished nor lost.
+        consumers at work. ``in_system``: created and neither finished nor lost. In a line of
+        stations, each counts the messages at all of them.
         """
-        arrived, delivered, left = self._arrived, self._delivered, self._left
-        started, ended, released = self._started, self._ended, self._released
-        created = np.sort(self.columns["created"][self._admitted])
+        arrived, delivered, left = map(_in_order, (self._arrived, self._delivered, self._left))
+        started, ended, released = map(_in_order, (self._started, self._ended, self._released))
+        created = _in_order(self._created)
         instants = (np.zeros(1), created, arrived, delivered, started, ended, released, left)
         times = np.unique(np.concatenate(instants))
         times = times[times <= self.duration]
@@ -168,12 +230,10 @@ class Result:
         start, end = self.observed_from, self.duration
         time = end - start if end > start else np.nan
         finished = self.columns["finished"]
-        latency, wait = self.latency[self.warmup :], self.wait[self.warmup :]
-        latency, wait = latency[~np.isnan(latency)], wait[~np.isnan(wait)]
+        latency, wait = _known(self.latency[self.warmup :]), _known(self.wait[self.warmup :])
         p50, p95, p99 = np.percentile(latency, [50, 95, 99]) if len(latency) else [np.nan] * 3
-        busy = _time_in(self._started, self._ended, start, end)
-        waiting = _time_in(self._arrived, self._delivered, start, end)
-        created = self.columns["created"][self._admitted]
+        busy = time_in(self._started, self._ended, start, end)
+        waiting = time_in(self._arrived, self._delivered, start, end)
         unfinished = ledger.ready + ledger.unacked
         return pd.Series(
             {
@@ -188,7 +248,7 @@ class Result:
                 "utilisation": busy / time / self.servers,
                 "queue_mean": waiting / time,
                 "queue_max": self._queue_max(),
-                "in_system_mean": _time_in(created, self._left, start, end) / time,
+                "in_system_mean": time_in(self._created, self._left, start, end) / time,
                 "published": ledger.published,
                 "completed": ledger.acked,
                 "dropped": ledger.dropped,
@@ -224,63 +284,105 @@ class Result:
         return float(created[self.warmup]) if self.warmup < len(created) else self.duration
 
     def _queue_max(self) -> int:
-        arrived = self._arrived
-        waiting = np.arange(1, len(arrived) + 1)
-        waiting -= np.searchsorted(self._delivered, arrived, side="right")
-        observed = waiting[arrived >= self.observed_from]
-        return int(observed.max(initial=0))
+        arrived, delivered = _in_order(self._arrived), _in_order(self._delivered)
+        first = int(np.searchsorted(arrived, self.observed_from))
+        delivered = np.append(delivered, np.full(len(arrived) - len(delivered), np.inf))
 
-    # Every instant at which a message entered or left a state, each in ascending order.
+        def reached(length: int) -> bool:
+            """Whether so many waited when some message came: the first of them was not out yet."""
+            message = max(first, length - 1)
+            head = delivered[message - length + 1 : len(arrived) - length + 1]
+            return bool(np.any(head > arrived[message:]))
+
+        # Counting at every instant would cost more than all the rest of a summary.
+        most = 1
+        while most <= len(arrived) and reached(most):
+            most *= 2
+        lengths = range(min(most, len(arrived) + 1))
+        return bisect_left(lengths, True, most // 2 + 1, key=lambda n: not reached(n)) - 1
+
+    # Every instant at which a message entered or left a state, in no particular order.
 
     @cached_property
-    def _admitted(self) -> NDArray[np.bool_]:
-        return ~np.isnan(self.columns["enqueued"])
+    def _created(self) -> Floats:
+        """Of those that entered the system."""
+        created = self.columns["created"]
+        admitted = ~np.isnan(self.columns["enqueued"])
+        return created if admitted.all() else created[admitted]
 
     @cached_property
     def _arrived(self) -> Floats:
-        """Entered the queue: from outside, or back from a consumer that gave up."""
+        """Entered a queue: from outside, or back from a consumer that gave up."""
         lost = self.outcomes[self.interrupted[0]] == OUTCOMES.index("lost")
-        return _sorted(self.columns["enqueued"], self.interrupted[3][~lost])
+        return self._all("enqueued", self.interrupted[3][~lost])
 
     @cached_property
     def _delivered(self) -> Floats:
-        """Left the queue for a consumer."""
-        delivered = self.columns.get("delivered", self.columns["started"])
-        return _sorted(delivered, self.interrupted[1])
+        """Left a queue for a consumer."""
+        name = "delivered" if "delivered" in self.columns else "started"
+        return self._all(name, self.interrupted[1])
 
     @cached_property
     def _started(self) -> Floats:
         """Began to be worked on."""
-        return _sorted(self.columns["started"], self.interrupted[2])
+        return self._all("started", self.interrupted[2], self._once)
 
     @cached_property
     def _ended(self) -> Floats:
         """Was not worked on any more, done or not."""
-        return _sorted(self.columns["finished"], self.interrupted[3])
+        return self._all("finished", self.interrupted[3], self._once)
+
+    def _once(self, column: Floats) -> Floats:
+        """Of messages that a consumer worked on together, only one: it is one consumer at work."""
+        if "batch" not in self.labels:
+            return column
+        return column[np.unique(self.labels["batch"], return_index=True)[1]]
 
     @cached_property
     def _released(self) -> Floats:
         """Was acked or given back."""
-        acked = self.columns.get("acked", self.columns["finished"])
-        return _sorted(acked, self.interrupted[3])
+        # At a station in a line, what can't go on is held after it is finished.
+        last = "left" if "left_1" in self.columns else "finished"
+        return self._all("acked" if "acked" in self.columns else last, self.interrupted[3])
 
     @cached_property
     def _left(self) -> Floats:
         """Left the system."""
         lost = self.outcomes[self.interrupted[0]] == OUTCOMES.index("lost")
-        return _sorted(self.columns["finished"], self.interrupted[3][lost])
+        left = self.columns.get("left", self.columns["finished"])
+        return _known(left, self.interrupted[3][lost])
+
+    def _all(
+        self,
+        name: str,
+        interrupted: Floats,
+        chosen: Callable[[Floats], Floats] = lambda column: column,
+    ) -> Floats:
+        """The instants called so at every station, and those of attempts that came to nothing."""
+        return _known(*map(chosen, at_each_station(self.columns, name)), interrupted)
 
 
-def _sorted(*instants: Floats) -> Floats:
-    """All instants that came to pass, in ascending order."""
-    together = np.concatenate(instants)
-    together = together[~np.isnan(together)]
-    # Most columns are in order already, and looking is cheaper than sorting.
-    return together if np.all(together[1:] >= together[:-1]) else np.sort(together)
+def at_each_station(columns: Mapping[str, Floats], name: str) -> list[Floats]:
+    """The column called so; in a line of stations, those called ``name_1``, ``name_2``, ..."""
+    numbered = [column for key, column in columns.items() if re.fullmatch(rf"{name}_\d+", key)]
+    return numbered or [columns[name]]
 
 
-def _time_in(entered: Floats, left: Floats, start: float, end: float) -> float:
+def time_in(entered: Floats, left: Floats, start: float, end: float) -> float:
     """The integral from ``start`` to ``end`` of how many have entered and not left (s)."""
     return float(
         np.sum(end - np.clip(entered, start, end)) - np.sum(end - np.clip(left, start, end))
     )
+
+
+def _known(*columns: Floats) -> Floats:
+    """All instants that came to pass."""
+    columns = tuple(column for column in columns if len(column)) or (np.empty(0),)
+    together = columns[0] if len(columns) == 1 else np.concatenate(columns)
+    unknown = np.isnan(together)
+    return together[~unknown] if unknown.any() else together
+
+
+def _in_order(instants: Floats) -> Floats:
+    # Most columns are in order already, and looking is cheaper than sorting.
+    return instants if np.all(instants[1:] >= instants[:-1]) else np.sort(instants)

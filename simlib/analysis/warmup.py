@@ -75,6 +75,10 @@ def welch(
         raise ValueError(f"window must be a whole number >= 1, got {window!r}")
     latencies = [scenario.run(each).latency for each in run_seeds(replications, seed)]
     shortest = min(map(len, latencies))
-    mean = pd.Series(np.mean([each[:shortest] for each in latencies], axis=0), name="mean")
-    smooth = mean.rolling(2 * window + 1, center=True, min_periods=window + 1).mean()
+    mean = np.mean([each[:shortest] for each in latencies], axis=0)
+    # Near the ends the window is narrower, and still as wide on either side.
+    place = np.arange(shortest)
+    reach = np.minimum(window, np.minimum(place, place[::-1]))
+    sums = np.concatenate(([0.0], np.cumsum(mean)))
+    smooth = (sums[place + reach + 1] - sums[place - reach]) / (2 * reach + 1)
     return pd.DataFrame({"mean": mean, "smooth": smooth})

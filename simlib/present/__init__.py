@@ -5,11 +5,13 @@ from .panel import Panel, panel
 from .plots import (
     COLOURS,
     axes,
+    coverage,
     figures_over,
     latencies,
     latency_over_time,
     queue_over_time,
     show,
+    warm_up,
     who_waits,
 )
 
@@ -19,11 +21,13 @@ __all__ = [
     "Panel",
     "Prediction",
     "axes",
+    "coverage",
     "figures_over",
     "latencies",
     "latency_over_time",
     "panel",
     "queue_over_time",
     "show",
+    "warm_up",
     "who_waits",
 ]

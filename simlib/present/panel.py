@@ -157,7 +157,7 @@ class Panel(widgets.VBox):  # type: ignore[misc]
         picture = show(ax)
         self.alt = picture.alt
         self.picture.value = picture._repr_html_()
-        self.table.value = _table(self.results, self._metrics)
+        self.table.value = _table(self.results, self._metrics) + _doubts(self.results)
 
 
 def panel(
@@ -291,6 +291,12 @@ def _table(results: Mapping[str, Result], metrics: Sequence[str]) -> str:
         label = METRICS["unfinished"].label
         rows[label] = [quantity(summary["unfinished"]) for summary in summaries.values()]
     return pd.DataFrame.from_dict(rows, orient="index", columns=list(summaries)).to_html(border=0)
+
+
+def _doubts(results: Mapping[str, Result]) -> str:
+    """Why the figures can't be trusted, if they can't."""
+    said = dict.fromkeys(doubt for result in results.values() for doubt in result.doubts())
+    return "".join(f"<p>In doubt: {html.escape(doubt)}.</p>" for doubt in said)
 
 
 def _in_words(error: Exception) -> str:

@@ -25,17 +25,20 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from ..analysis.metrics import METRICS, quantity
+from ..analysis.replications import Interval
 from ..analysis.result import Result
 
 __all__ = [
     "COLOURS",
     "Picture",
     "axes",
+    "coverage",
     "figures_over",
     "latencies",
     "latency_over_time",
     "queue_over_time",
     "show",
+    "warm_up",
     "who_waits",
 ]
 
@@ -295,6 +298,69 @@ def figures_over(
     ax.set(xlabel=x, ylabel=f"{label} ({unit})" if unit else label)
     _legend(ax)
     ax.set_label(f"{label.capitalize()} over {x}. {'; '.join(said)}.")
+    return ax
+
+
+def coverage(found: Sequence[Interval], truth: float, ax: Axes | None = None) -> Axes:
+    """Intervals one above the other, and which of them miss the truth.
+
+    Parameters
+    ----------
+    found : sequence of Interval
+        Intervals (s) for the same mean from independent experiments.
+    truth : float
+        That mean (s).
+    ax : Axes, optional
+        Where to draw.
+    """
+    ax = _prepared(ax)
+    hit = [bool(each.low <= truth <= each.high) for each in found]
+    for caught, colour, name in ((True, COLOURS[0], "covers it"), (False, COLOURS[1], "misses it")):
+        rows = [row for row, each in enumerate(hit) if each is caught]
+        ax.errorbar(
+            [found[row].mean for row in rows],
+            rows,
+            xerr=[found[row].half_width for row in rows],
+            linestyle="none",
+            marker="o" if caught else "s",
+            markersize=3,
+            linewidth=1,
+            color=colour,
+            label=name,
+        )
+    ax.axvline(truth, color="black", linewidth=1, label=f"truth: {quantity(truth, 's')}")
+    ax.set(xlabel="mean latency (s)", ylabel="experiment", yticks=[])
+    ax.legend()
+    ax.set_label(f"{sum(hit)} of {len(hit)} intervals cover the truth, {quantity(truth, 's')}.")
+    return ax
+
+
+def warm_up(averages: pd.DataFrame, truth: float | None = None, ax: Axes | None = None) -> Axes:
+    """Welch's picture: the latency of the n-th message, averaged over many runs.
+
+    Parameters
+    ----------
+    averages : DataFrame
+        What ``simlib.analysis.welch`` returned.
+    truth : float, optional
+        The mean in the steady state (s), as a line.
+    ax : Axes, optional
+        Where to draw.
+    """
+    ax = _prepared(ax)
+    every = max(1, len(averages) // POINTS)
+    shown = averages.iloc[::every]
+    ax.plot(shown.index, shown["mean"], color=COLOURS[4], linewidth=0.7, label="mean over runs")
+    ax.plot(shown.index, shown["smooth"], color=COLOURS[0], label="moving average")
+    if truth is not None:
+        ax.axhline(truth, color="black", linewidth=1, label=f"steady state: {quantity(truth, 's')}")
+    ax.set(xlabel="message", ylabel="latency (s)", ylim=(0, None))
+    ax.legend()
+    first, last = averages["mean"].iloc[0], averages["smooth"].iloc[-1]
+    ax.set_label(
+        f"Mean latency by message: {quantity(first, 's')} for the first, about "
+        f"{quantity(last, 's')} in the end."
+    )
     return ax
 
 

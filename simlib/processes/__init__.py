@@ -3,12 +3,14 @@
 from .consumer import Consumer
 from .environment import Draws, Environment, Timer
 from .faults import Faults, Outage, Slowdown
-from .producer import Producer
+from .pausing import Breakdowns, PausingConsumer
+from .producer import Linger, Producer
 from .record import Ledger, LedgerError, Record
 from .service import Caller, Publisher, Service
 from .simqueue import SimQueue
 
 __all__ = [
+    "Breakdowns",
     "Caller",
     "Consumer",
     "Draws",
@@ -16,7 +18,9 @@ __all__ = [
     "Faults",
     "Ledger",
     "LedgerError",
+    "Linger",
     "Outage",
+    "PausingConsumer",
     "Producer",
     "Publisher",
     "Record",

@@ -89,8 +89,8 @@ class Consumer:
                     continue
             number = numbers[message[0]]
             if get_cost:
-                delivered[number] = env._now
-                yield timer.at(env._now + get_cost)
+                delivered[number] = taken = env._now
+                yield timer.at(taken + get_cost)
             try:
                 duration = works[number]
             except IndexError:
@@ -101,29 +101,23 @@ class Consumer:
                 end, down = faults.end_of_work(start, duration)
                 if down:
                     yield timer.at(end)
-                    self._interrupt(message, start)
+                    record.interrupt(number, taken if get_cost else start, start, end)
+                    if get_cost:
+                        delivered[number] = nan
                     self.abandon(message)
                     continue
             started[number] = start
             yield timer.at(end)
-            finished[number] = end
             if ack_cost:
                 yield timer.at(end + ack_cost)
-                acked[number] = env._now
             if not queue.ack(message):
-                self._interrupt(message, start)
-            elif reports:
+                record.interrupt(number, taken if get_cost else start, start, env._now)
+                continue
+            finished[number] = end
+            if ack_cost:
+                acked[number] = env._now
+            if reports:
                 self.done(number)
-
-    def _interrupt(self, message: Message, started: float) -> None:
-        """Note that the work on a message comes to nothing, now."""
-        record, number = self.queue.record, self.queue.numbers[message.id]
-        taken = started
-        if "delivered" in record.extra:
-            taken = record.extra["delivered"][number]
-            record.extra["delivered"][number] = nan
-        record.interrupt(number, taken, started, self.env.now)
-        record.finished[number] = nan
 
     def _go_down(self) -> Generator[Timer, Any, None]:
         timer = Timer(self.env, 0)

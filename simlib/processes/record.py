@@ -65,6 +65,8 @@ class Record:
         self.started = array("d")
         self.finished = array("d")
         self.extra: dict[str, array[float]] = {}
+        self.labels: dict[str, array[int]] = {}
+        """What else is known of each message, as a whole number >= 0, by name; -1: not yet."""
         self.dropped = array("q")
         """Numbers of the messages that the queue refused."""
         self.lost = array("q")
@@ -79,6 +81,10 @@ class Record:
         """Note one more kind of instant."""
         self.extra[name] = array("d", [nan]) * len(self.created)
 
+    def label(self, name: str) -> None:
+        """Note one more thing that is no instant, such as a priority."""
+        self.labels[name] = array("q", [-1]) * len(self.created)
+
     def prepare(self, rows: int) -> int:
         """Make blank rows for messages to come; the number of the first of them."""
         first = len(self.created)
@@ -86,6 +92,8 @@ class Record:
         columns = (self.created, self.enqueued, self.started, self.finished)
         for column in (*columns, *self.extra.values()):
             column.extend(blank)
+        for label in self.labels.values():
+            label.extend(array("q", [-1]) * rows)
         return first
 
     def interrupt(self, number: int, delivered: float, started: float, ended: float) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import Any
 
 from ..queues import Empty, Full, LeaseLostError, Message, MessageQueue
@@ -101,6 +101,28 @@ class SimQueue:
             self._deliver()
         return True
 
+    def publish_many(self, numbers: Sequence[int], priority: int = 0) -> bool:
+        """Store several messages in one put, now; False if there was no room for them all.
+
+        The larger ``priority`` goes first.
+        """
+        self.published += len(numbers)
+        try:
+            if self.capacity == 0 and len(self._idle) < len(numbers):
+                raise Full
+            bodies = [self.body] * len(numbers)
+            ids = self.real.put_many(bodies, False, priority=priority)
+        except Full:
+            self.dropped += len(numbers)
+            self.record.dropped.extend(numbers)
+            return False
+        self.numbers.update(zip(ids, numbers, strict=True))
+        for number in numbers:
+            self._stored[number] = self.env._now
+        if self._idle:
+            self._deliver()
+        return True
+
     def wait(self, timer: Timer) -> Timer:
         """Stand in line for a message; to be yielded at once, gives the message.
 
@@ -120,6 +142,13 @@ class SimQueue:
         del self.numbers[message[0]]
         self.acked += 1
         return True
+
+    def ack_many(self, messages: Sequence[Message]) -> None:
+        """The messages are done; none of them may have a lease that ran out."""
+        self.real.ack_many(messages)
+        for message in messages:
+            del self.numbers[message.id]
+        self.acked += len(messages)
 
     def give_back(self, message: Message) -> None:
         """The message was not done; somebody else shall have it."""

@@ -2,7 +2,8 @@
 
 from .base import Scenario
 from .closed_loop import ClosedLoop
+from .pipeline import Pipeline, Station
 from .point_to_point import PointToPoint
 from .sync_async import SyncVsAsync
 
-__all__ = ["ClosedLoop", "PointToPoint", "Scenario", "SyncVsAsync"]
+__all__ = ["ClosedLoop", "Pipeline", "PointToPoint", "Scenario", "Station", "SyncVsAsync"]

@@ -7,14 +7,18 @@ from collections.abc import Callable
 from math import inf
 from typing import Any, ClassVar, Literal, Self, get_args
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.fields import FieldInfo
 
+from ..analysis.explanation import Forecast
 from ..analysis.result import Result
-from ..distributions import Arrivals, Durations, Exponential
+from ..distributions import Arrivals, Distribution, Durations, Exponential
 from ..processes import Environment, Ledger
+from ..processes.recursions import draw_before
 
-__all__ = ["Engine", "OpenScenario", "Progress", "Scenario", "parameter"]
+__all__ = ["Engine", "OpenScenario", "Progress", "PublishingScenario", "Scenario", "parameter"]
 
 Engine = Literal["auto", "simpy", "vector"]
 
@@ -82,6 +86,10 @@ class Scenario(BaseModel, ABC):
         """Why only SimPy can run this scenario; None if there is an exact recursion."""
         return f"{type(self).__name__} has no exact recursion"
 
+    def forecast(self) -> Forecast:
+        """What theory predicts, which formula applies, or why none does."""
+        return Forecast(model="none", why=f"no formula describes {type(self).__name__} as a whole")
+
     @abstractmethod
     def _simulate(self, env: Environment, progress: Progress | None) -> Result:
         """Run with SimPy processes."""
@@ -100,8 +108,8 @@ class Scenario(BaseModel, ABC):
         return {**cls.model_fields, **cls.derived}
 
 
-class OpenScenario(Scenario):
-    """A scenario in which messages arrive whatever becomes of the ones before."""
+class PublishingScenario(Scenario):
+    """A scenario in which messages are published whatever becomes of the ones before."""
 
     derived: ClassVar[dict[str, FieldInfo]] = {
         "load": parameter(None, "work that arrives per second and worker", step=0.05, gt=0, le=2),
@@ -111,7 +119,6 @@ class OpenScenario(Scenario):
     interarrival: Arrivals = parameter(
         Exponential(mean=1.25), "time between one message and the next", unit="s"
     )
-    service: Durations = parameter(Exponential(mean=1.0), "work that a message brings", unit="s")
     messages: int | None = parameter(None, "how many messages are published", unit="messages", ge=1)
     duration: float | None = parameter(None, "when the run is cut off", unit="s", gt=0)
     warmup: int = parameter(
@@ -124,14 +131,19 @@ class OpenScenario(Scenario):
         """How many messages can be worked on at once."""
 
     @property
+    @abstractmethod
+    def slowest(self) -> float:
+        """Work that a message brings per worker, where that is most (s)."""
+
+    @property
     def arrival_rate(self) -> float:
         """Messages that arrive per second."""
         return 1 / self.interarrival.average if self.interarrival.average else inf
 
     @property
     def load(self) -> float:
-        """Work that arrives per second and worker; above 1 the queue grows without end."""
-        return self.service.average * self.arrival_rate / self.servers
+        """Work that arrives per second and worker; above 1 a queue grows without end."""
+        return self.slowest * self.arrival_rate
 
     def replace(self, **changes: Any) -> Self:
         """The same scenario with other parameters, validated like new.
@@ -148,13 +160,17 @@ class OpenScenario(Scenario):
         ((name, value),) = wanted.items()
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < inf:
             raise ValueError(f"{name} must be a number > 0, got {value!r}")
-        work = changed.service.average / changed.servers
-        gap = 1 / value if name == "arrival_rate" else work / value
+        gap = 1 / value if name == "arrival_rate" else changed.slowest / value
         return changed.replace(interarrival=changed.interarrival.scaled(gap))
+
+    @property
+    def _most(self) -> float:
+        """How many messages are published if time doesn't end the run."""
+        return min(self.messages or inf, self.interarrival.length or inf)
 
     @model_validator(mode="after")
     def _ends(self) -> Self:
-        published = min(self.messages or inf, self.interarrival.length or inf)
+        published = self._most
         if published == inf and self.duration is None:
             raise ValueError("a run needs an end: give messages, or duration, or both")
         if self.messages is not None and published < self.messages:
@@ -166,14 +182,22 @@ class OpenScenario(Scenario):
             raise ValueError(
                 f"warmup must be smaller than the {published} messages published, got {self.warmup}"
             )
-        if self.service.length is not None and self.service.length < published:
-            raise ValueError(
-                f"service={self.service} must hold a value for each message, and up to "
-                f"{published} are published"
-            )
         if not self.interarrival.average and published == inf:
             raise ValueError("interarrival must be > 0 s in a run that only time ends, got 0")
         return self
+
+    def _check_work(self, name: str, service: Distribution) -> None:
+        """Refuse work that is given message by message, and not for all of them."""
+        if service.length is not None and service.length < self._most:
+            raise ValueError(
+                f"{name}={service} must hold a value for each message, and up to "
+                f"{self._most} are published"
+            )
+
+    def arrivals(self, env: Environment) -> NDArray[np.float64]:
+        """The instants at which messages are published (s), from the producer's stream."""
+        instants = self.interarrival.instants(env.stream("producer"))
+        return draw_before(self.duration or inf, instants, self.messages or inf)
 
     def cut_off(self, ledger: Ledger) -> float | None:
         """When time ended the run (s); None if the last message did."""
@@ -194,3 +218,19 @@ class OpenScenario(Scenario):
         env.advance(end)
         if progress is not None:
             progress(1.0)
+
+
+class OpenScenario(PublishingScenario):
+    """A scenario in which messages are published and all bring work of the same kind."""
+
+    service: Durations = parameter(Exponential(mean=1.0), "work that a message brings", unit="s")
+
+    @property
+    def slowest(self) -> float:
+        """Work that a message brings per worker (s)."""
+        return self.service.average / self.servers
+
+    @model_validator(mode="after")
+    def _enough_work(self) -> Self:
+        self._check_work("service", self.service)
+        return self

@@ -7,10 +7,12 @@ from typing import Any, Self
 
 from pydantic import model_validator
 
+from ..analysis.explanation import Forecast
 from ..analysis.result import Result
 from ..distributions import Durations, Exponential
 from ..processes import Draws, Environment, Record, Service, SimQueue, Timer
 from ..queues import MemoryQueue
+from ..theory import closed
 from .base import Progress, Scenario, parameter
 
 __all__ = ["ClosedLoop"]
@@ -48,6 +50,21 @@ class ClosedLoop(Scenario):
                     f"{name} must hold a value for each of {self.messages} requests, got {length}"
                 )
         return self
+
+    def forecast(self) -> Forecast:
+        if not isinstance(self.service, Exponential):
+            return Forecast(model="none", why="machine repair has a formula for exponential work")
+        found = closed(self.callers, self.think.average, 1 / self.service.mean, self.workers)
+        return Forecast(
+            model="machine repair",
+            why=f"{self.callers} callers who think and wait, exponential work",
+            predicted={
+                "throughput": found.throughput,
+                "latency_mean": found.R,
+                "utilisation": found.utilisation,
+                "in_system_mean": found.L,
+            },
+        )
 
     def _simulate(self, env: Environment, progress: Progress | None) -> Result:
         record = Record()

@@ -84,6 +84,8 @@ def test_welchs_average_climbs_to_the_steady_state() -> None:
     assert table["mean"][0] == pytest.approx(1.0, abs=0.4)  # four standard errors of 0.1 s
     assert table["smooth"].iloc[-500:].mean() == pytest.approx(5.0, abs=1.0)
     assert table["smooth"][60] < table["smooth"].iloc[-500:].mean()
+    assert table["smooth"][0] == table["mean"][0]
+    assert table["smooth"][2] == pytest.approx(table["mean"][0:5].mean())
     assert table["smooth"][100] == pytest.approx(table["mean"][50:151].mean())
 
 

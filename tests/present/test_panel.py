@@ -138,6 +138,12 @@ def test_the_table_says_so_when_a_run_did_not_finish() -> None:
     assert "unfinished at the end" in shown.table.value
 
 
+def test_the_panel_says_when_its_figures_are_in_doubt(load_panel: Panel) -> None:
+    assert "In doubt: short for a load of 0.8" in load_panel.table.value
+    load_panel.set(load=0.3, messages=5_000)
+    assert "In doubt" not in load_panel.table.value
+
+
 def test_progress_ends_at_its_maximum(load_panel: Panel) -> None:
     assert load_panel.progress.value == load_panel.progress.max
 

@@ -8,14 +8,17 @@ import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 
+from simlib.analysis import interval, welch
 from simlib.present import (
     COLOURS,
     axes,
+    coverage,
     figures_over,
     latencies,
     latency_over_time,
     queue_over_time,
     show,
+    warm_up,
     who_waits,
 )
 from simlib.scenarios import PointToPoint, SyncVsAsync
@@ -70,6 +73,19 @@ def test_a_picture_is_html_with_its_words() -> None:
     assert 'alt="More &amp; &quot;more&quot;.' in html
     assert picture.png.startswith(b"\x89PNG")
     assert show(queue_over_time(RESULTS), 'More & "more"')._repr_html_() == html
+
+
+def test_intervals_that_miss_are_told_from_those_that_cover() -> None:
+    found = [interval([1.0, 2.0, 3.0]), interval([5.0, 5.1, 5.2]), interval([1.9, 2.0, 2.2])]
+    ax = coverage(found, 2.0)
+    assert ax.get_label() == "2 of 3 intervals cover the truth, 2 s."
+    drawn = [container.lines[0].get_xdata().tolist() for container in ax.containers]
+    assert [len(each) for each in drawn] == [2, 1]
+
+
+def test_a_warm_up_shows_means_and_their_moving_average() -> None:
+    ax = warm_up(welch(PointToPoint(messages=500), 5), truth=5.0)
+    assert len(ax.lines) == 3
 
 
 def test_the_words_are_those_of_the_data() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from math import inf
 from typing import Any
 
@@ -108,8 +109,8 @@ def test_a_get_that_gives_up_leaves_the_end_of_a_delay_to_the_others(
     late = background(q.get)
     time.sleep(0.05)
     q.put(b"soon", delay=0.4)
-    with pytest.raises(Empty):
-        early.outcome()
+    with suppress(Empty):  # On a machine that is slow enough it isn't too early.
+        q.nack(early.outcome())
     assert late.outcome().body == b"soon"
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from types import FrameType
 from typing import Any
 
 import pytest
 
-from simlib.queues import LeaseLostError
+from simlib.queues import Empty, LeaseLostError
 
 
 @pytest.fixture(autouse=True)
@@ -19,6 +21,27 @@ def _threads_take_turns_often() -> Iterator[None]:
     sys.setswitchinterval(1e-5)
     yield
     sys.setswitchinterval(usual)
+
+
+def restless(call: Callable[..., Any]) -> Callable[..., Any]:
+    """The same call, but in queues it lets other threads go on between any two instructions."""
+
+    def trace(frame: FrameType, event: str, arg: Any) -> Any:
+        if "queues" not in frame.f_code.co_filename or __file__ == frame.f_code.co_filename:
+            return None
+        frame.f_trace_opcodes = True
+        time.sleep(0)
+        return trace
+
+    def traced(*args: Any) -> Any:
+        usual = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            return call(*args)
+        finally:
+            sys.settrace(usual)
+
+    return traced
 
 
 STOP = b"stop"
@@ -162,11 +185,59 @@ def test_gets_that_give_up_leave_nothing_stuck(make_queue: Any, background: Any)
 
 
 @pytest.mark.parametrize("lease", [None, 600.0])
+def test_all_ways_to_put_and_get_go_together_however_threads_take_turns(
+    make_queue: Any, background: Any, lease: float | None
+) -> None:
+    q = make_queue(lease=lease)
+    each, finished = 36, threading.Event()
+
+    def put_single() -> list[int]:
+        return [q.put(b"") for _ in range(each)]
+
+    def put_prioritised() -> list[int]:
+        return [q.put(b"", priority=number % 2) for number in range(each)]
+
+    def put_together() -> list[int]:
+        return [number for _ in range(each // 3) for number in q.put_many([b""] * 3)]
+
+    def get(take: Callable[[], list[Any]], settle: Callable[[list[Any]], None]) -> list[int]:
+        taken = []
+        while not finished.is_set() or q.qsize():
+            try:
+                messages = take()
+            except Empty:
+                continue
+            settle(messages)
+            taken += [message.id for message in messages]
+        return taken
+
+    def ack_each(messages: list[Any]) -> None:
+        for message in messages:
+            q.ack(message)
+
+    takers = [
+        background(restless(get), take, settle)
+        for take, settle in [
+            (lambda: [q.get(block=False)], ack_each),
+            (lambda: [q.get(timeout=0.001)], ack_each),
+            (lambda: q.get_many(3), q.ack_many),
+        ]
+    ]
+    makers = [background(restless(put)) for put in (put_single, put_prioritised, put_together)]
+    put = [number for maker in makers for number in maker.outcome()]
+    finished.set()
+    taken = [number for taker in takers for number in taker.outcome()]
+    assert sorted(put) == list(range(1, 3 * each + 1))
+    assert sorted(taken) == sorted(put)
+    assert (q.qsize(), q.unacked) == (0, 0)
+
+
+@pytest.mark.parametrize("lease", [None, 600.0])
 def test_of_two_threads_that_ack_one_delivery_exactly_one_succeeds(
     make_queue: Any, background: Any, lease: float | None
 ) -> None:
     q = make_queue(lease=lease)
-    rounds = 1000
+    rounds = 100
     q.put_many([b""] * rounds)
     messages = q.get_many(rounds)
     barrier = threading.Barrier(2)
@@ -183,7 +254,7 @@ def test_of_two_threads_that_ack_one_delivery_exactly_one_succeeds(
                 succeeded.append(True)
         return succeeded
 
-    one, other = background(ack_all), background(ack_all)
+    one, other = background(restless(ack_all)), background(restless(ack_all))
     winners = [mine + theirs for mine, theirs in zip(one.outcome(), other.outcome(), strict=True)]
     assert winners == [1] * rounds
     assert q.unacked == 0

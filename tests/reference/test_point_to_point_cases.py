@@ -123,8 +123,9 @@ METRICS: dict[str, Metric] = {
     "var_Wq": lambda result: float(_customers("wait", result).var()),
     "Wq_second_moment": lambda result: float((_customers("wait", result) ** 2).mean()),
     "var_N": _time_variance("in_system"),
-    **{f"W_p{percent}": _percentile("latency", percent) for percent in (50, 95, 99)},
-    **{f"Wq_p{percent}": _percentile("wait", percent) for percent in (50, 90, 95, 99)},
+    **{f"W_p{percent}": _summary(f"latency_p{percent}") for percent in (50, 95, 99)},
+    **{f"Wq_p{percent}": _percentile("wait", percent) for percent in (50, 90, 99)},
+    "Wq_p95": _summary("wait_p95"),
 }
 """What a case calls a metric, and how a result tells it."""
 

@@ -1,4 +1,4 @@
-"""How long things take, and when messages arrive.
+"""How long things take.
 
 A distribution is a plain value: a shape and a mean, validated, comparable and serialisable. It
 holds no random stream; whoever samples brings one (see :class:`simlib.Environment`), so one value
@@ -12,28 +12,26 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from .traces import read_times
-
 __all__ = [
-    "Arrivals",
+    "BLOCK",
+    "Column",
     "Deterministic",
     "Distribution",
     "Durations",
     "Empirical",
     "Erlang",
     "Exponential",
+    "Floats",
     "Hyperexponential",
     "LogNormal",
     "Replay",
-    "Trace",
+    "Seconds",
     "Uniform",
 ]
 
@@ -355,71 +353,6 @@ class Replay(_Measured):
             yield np.array(self.values[start : start + BLOCK])
 
 
-class Trace(Distribution):
-    """Recorded arrival instants, taken in their order until they are used up.
-
-    Parameters
-    ----------
-    times : sequence of float
-        Seconds since the start of the run, >= 0 and never decreasing. Equal instants are allowed:
-        those messages arrive together, in their order.
-    """
-
-    kind: Literal["trace"] = Field("trace", repr=False)
-    times: Column = Field(min_length=1, repr=False)
-
-    @field_validator("times")
-    @classmethod
-    def _in_order(cls, times: tuple[float, ...]) -> tuple[float, ...]:
-        if times[0] < 0:
-            raise ValueError(f"times must be >= 0 s, got {times[0]:g} at index 0")
-        for place, (before, after) in enumerate(pairwise(times), 1):
-            if after < before:
-                raise ValueError(
-                    f"times must not decrease, got {after:g} s after {before:g} s at index {place}"
-                )
-        return times
-
-    @classmethod
-    def from_csv(cls, path: str | Path, column: str | int = 0) -> Self:
-        """Read arrival instants from a CSV file; see :func:`simlib.traces.read_times`."""
-        return cls(times=read_times(path, column))
-
-    def __str__(self) -> str:
-        return f"Trace({len(self.times)} arrivals in {self.times[-1] - self.times[0]:g} s)"
-
-    @property
-    def length(self) -> int | None:
-        return len(self.times)
-
-    @property
-    def average(self) -> float:
-        """Mean gap between arrivals (s); the time of the only arrival when there is just one."""
-        if len(self.times) == 1:
-            return self.times[0]
-        return (self.times[-1] - self.times[0]) / (len(self.times) - 1)
-
-    @property
-    def scv(self) -> float:
-        """Squared coefficient of variation of the gaps, no unit; 0 without any gap."""
-        mean = self.average
-        return float(np.var(np.diff(self.times))) / mean**2 if len(self.times) > 1 and mean else 0.0
-
-    def scaled(self, mean: float) -> Self:
-        """The same trace, played slower or faster so that the mean gap is ``mean`` seconds."""
-        if not self.average:
-            raise ValueError("a trace whose arrivals all come at once cannot be scaled")
-        return type(self)(times=np.array(self.times) * (mean / self.average))
-
-    def sample(self, rng: np.random.Generator, size: int) -> Floats:
-        """The gaps before the first ``size`` arrivals, from the start again when they run out."""
-        return np.resize(np.diff(self.times, prepend=0.0), size)
-
-    def instants(self, rng: np.random.Generator) -> Iterator[Floats]:
-        for start in range(0, len(self.times), BLOCK):
-            yield np.array(self.times[start : start + BLOCK])
-
-
 Durations = Annotated[
     Exponential
     | Deterministic
@@ -432,17 +365,3 @@ Durations = Annotated[
     Field(discriminator="kind"),
 ]
 """Any distribution of durations, as a field of a scenario."""
-
-Arrivals = Annotated[
-    Exponential
-    | Deterministic
-    | Erlang
-    | LogNormal
-    | Hyperexponential
-    | Uniform
-    | Empirical
-    | Replay
-    | Trace,
-    Field(discriminator="kind"),
-]
-"""Any distribution of gaps between arrivals, or recorded arrivals, as a field of a scenario."""

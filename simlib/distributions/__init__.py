@@ -1,0 +1,37 @@
+"""How long things take, and when messages arrive."""
+
+from .arrivals import Arrivals, Batches, Bursty, Trace, VaryingPoisson
+from .durations import (
+    BLOCK,
+    Deterministic,
+    Distribution,
+    Durations,
+    Empirical,
+    Erlang,
+    Exponential,
+    Floats,
+    Hyperexponential,
+    LogNormal,
+    Replay,
+    Uniform,
+)
+
+__all__ = [
+    "BLOCK",
+    "Arrivals",
+    "Batches",
+    "Bursty",
+    "Deterministic",
+    "Distribution",
+    "Durations",
+    "Empirical",
+    "Erlang",
+    "Exponential",
+    "Floats",
+    "Hyperexponential",
+    "LogNormal",
+    "Replay",
+    "Trace",
+    "Uniform",
+    "VaryingPoisson",
+]

@@ -1,0 +1,94 @@
+"""Every reference case is simulated, left to a later question, or left out for a reason."""
+
+from __future__ import annotations
+
+from collections import Counter
+from importlib import import_module
+from pathlib import Path
+
+from acceptance import CASES
+
+TABLES = [
+    import_module(path.stem) for path in sorted(Path(__file__).parent.glob("test_*_cases.py"))
+]
+
+NOT_WITHIN_BUDGET: dict[str, dict[str, float]] = {
+    case: metrics for table in TABLES for case, metrics in table.NOT_WITHIN_BUDGET.items()
+}
+
+RETRIES = "calls that time out, are refused or come again"
+BALANCING = "several queues, and who goes to which"
+FAN_OUT = "one request, several calls"
+PARTITIONS = "queues in partitions, and messages under way to a consumer"
+DELIVERY = "acks and writes that get lost"
+POLICY = "what a client or a server does under overload"
+BROKER = "what a broker does with given messages"
+NETWORKS = "networks of stations with feedback, or with a fixed number of callers"
+TRACE = "recorded traces that are fetched from elsewhere"
+
+LATER: dict[str, str] = {
+    "engset-4-10": RETRIES,
+    "feedback-025": RETRIES,
+    "retries-3-nobackoff": RETRIES,
+    "erlangA-10": RETRIES,
+    "mm1-D-3": RETRIES,
+    "retry-amplification": RETRIES,
+    "metastable-280": RETRIES,
+    "metastable-140": RETRIES,
+    "metastable-280-noretry": RETRIES,
+    "backoff-jitter": RETRIES,
+    "jsq2-180": BALANCING,
+    "po2-090": BALANCING,
+    "po3-090": BALANCING,
+    "po1-090": BALANCING,
+    "redundancy-3-2": BALANCING,
+    "forkjoin2-080": FAN_OUT,
+    "fanout-100-1pct": FAN_OUT,
+    "hedge-lognormal-p95": FAN_OUT,
+    "competing-consumers-partitions": PARTITIONS,
+    "prefetch-rtt": PARTITIONS,
+    "at-least-once-duplicates": DELIVERY,
+    "dual-write-vs-outbox": DELIVERY,
+    "codel-drop-times": POLICY,
+    "breaker-trace": POLICY,
+    "token-bucket": POLICY,
+    "rmq-overlap-one-copy": BROKER,
+    "rmq-unroutable": BROKER,
+    "rmq-prefetch-hold": BROKER,
+    "rmq-nack-requeue": BROKER,
+    "rmq-maxlen": BROKER,
+    "rmq-dlx": BROKER,
+    "rmq-durability": BROKER,
+    "jackson-3": NETWORKS,
+    "mva-3": NETWORKS,
+    "groupcommit-closed-zero-think": NETWORKS,
+    "trace-azure-conv-c8": TRACE,
+    "trace-azure-code-c4": TRACE,
+}
+"""Cases that nothing here can express yet, and what they are about."""
+
+ORDER = "an order of service that message queues do not have"
+
+LEFT_OUT: dict[str, str] = {
+    "disc-mm1-070-siro": f"{ORDER}: random order",
+    "disc-mm1-070-lifo": f"{ORDER}: last come, first served",
+    "ps-mm1-ciw": f"{ORDER}: processor sharing",
+    "ps-limited-ciw": f"{ORDER}: processor sharing",
+    "sjf-mm1-080": f"{ORDER}: shortest job first",
+    "bulk-gh-partial": "messages that join a sync under way: no log writer works so",
+    "usl": "a formula, with nothing to run",
+    "bigtable-hedge-published": "a published measurement of a system that nobody else has",
+}
+"""Cases that are not to be expressed, and why."""
+
+
+def test_every_case_is_accounted_for_exactly_once() -> None:
+    accounts = Counter([case for table in TABLES for case in table.EXPRESSED])
+    accounts.update([*LATER, *LEFT_OUT])
+    assert accounts.keys() <= CASES.keys()
+    assert not CASES.keys() - accounts.keys()
+    assert not {case: count for case, count in accounts.items() if count > 1}
+
+
+def test_most_of_what_messaging_needs_is_run() -> None:
+    assert sum(len(table.EXPRESSED) for table in TABLES) >= 40
