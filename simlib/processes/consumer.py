@@ -109,8 +109,11 @@ class Consumer:
             started[number] = start
             yield timer.at(end)
             if ack_cost:
+                earlier, finished[number] = finished[number], end
                 yield timer.at(end + ack_cost)
             if not queue.ack(message):
+                if ack_cost and finished[number] == end:
+                    finished[number] = earlier
                 record.interrupt(number, taken if get_cost else start, start, env._now)
                 continue
             finished[number] = end

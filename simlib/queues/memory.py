@@ -8,6 +8,7 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Collection, Iterable, Mapping
+from itertools import islice
 from math import inf
 from typing import Any
 
@@ -164,7 +165,7 @@ class MemoryQueue(MessageQueue):
     def get(self, block: bool = True, timeout: float | None = None) -> Message:
         if not (self._careful_get or self._heap or timeout is not None):
             try:
-                # Atomic, and nobody else looks at what it takes: this needs no lock.
+                # Atomic, so this needs no lock; those who hold it expect a message to vanish.
                 number, body = self._plain.popleft()
             except IndexError:
                 if not block:
@@ -193,9 +194,8 @@ class MemoryQueue(MessageQueue):
             if self._closed:
                 raise QueueClosedError("the queue is closed")
             self._release()
-            ready = len(self._plain) + len(self._heap)
-            if ready:
-                messages = [self._take() for _ in range(min(most, ready))]
+            messages = list(islice(iter(self._take, None), most))
+            if messages:
                 if self._putters:
                     self._room.notify_all()
                 return messages
@@ -211,16 +211,19 @@ class MemoryQueue(MessageQueue):
             finally:
                 self._getters -= 1
 
-    def _take(self) -> Message:
-        """The message that goes first, from now on unacked."""
+    def _take(self) -> Message | None:
+        """The message that goes first, from now on unacked; None if there is none."""
         heap, plain = self._heap, self._plain
-        if heap and (not plain or heap[0][:2] < (0, plain[0][0])):
-            message = heapq.heappop(heap)[2]
-            if message.id in self._headers:
-                message = message._replace(headers=json.loads(self._headers[message.id]))
-        else:
-            number, body = plain.popleft()
-            message = _new_message(Message, (number, body, {}, 0, 1))
+        try:
+            if heap and (not plain or heap[0][:2] < (0, plain[0][0])):
+                message = heapq.heappop(heap)[2]
+                if message.id in self._headers:
+                    message = message._replace(headers=json.loads(self._headers[message.id]))
+            else:
+                number, body = plain.popleft()
+                message = _new_message(Message, (number, body, {}, 0, 1))
+        except IndexError:  # A get without the lock was faster.
+            return self._take() if heap else None
         self._unacked[message.id] = message
         if self.lease is not None:
             self._deadlines[message.id] = deadline = self.clock() + self.lease
@@ -231,16 +234,12 @@ class MemoryQueue(MessageQueue):
 
     def ack(self, message: Message) -> None:
         number = message[0]
-        unacked = self._unacked
-        if not self._careful_ack and unacked.get(number) is message:
-            try:
-                del unacked[number]
-                return
-            except KeyError:
-                pass  # Another thread acked the same delivery in between.
         with self._lock:
-            self._check_held(message)
-            self._forget(number)
+            if self._careful_ack or self._unacked.get(number) is not message:
+                self._check_held(message)
+                self._forget(number)
+            else:
+                del self._unacked[number]
 
     def ack_many(self, messages: Iterable[Message]) -> None:
         messages = list(messages)
