@@ -6,43 +6,21 @@ a key goes down on the slider and when the picture has another source.
 
 import os
 import shutil
-import signal
-import socket
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from secrets import token_hex
-from urllib.error import URLError
-from urllib.parse import urlsplit
-from urllib.request import urlopen
 
 import nbformat
-from playwright.sync_api import Page, Route, sync_playwright
+from playwright.sync_api import Page
+
+from tools.lab import chromium, lab, run_all_cells
 
 from .measure import Spread
 from .report import Table, at_most, times
 
 MOVES = 20
 GOAL = 300  # ms
-PATIENCE = 60  # seconds for anything to appear
 SLIDER = ".control-load .noUi-handle"
-PICTURE = ".panel-picture img"
-
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-IDLE = "jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
 
 # Presses are counted from the page's own key event, pictures from the change of the element.
 WATCH = """
@@ -73,8 +51,7 @@ def tables() -> Iterator[Table]:
     if program is None:
         yield Table("A slider in a browser", "Not measured: no Chromium was found.", (), ())
         return
-    with tempfile.TemporaryDirectory() as folder, _lab(Path(folder)) as address:
-        changed, painted = _measure(program, address)
+    changed, painted = _measure(program)
     yield Table(
         title="A slider in a browser",
         about=(
@@ -101,105 +78,22 @@ def _browsers() -> list[str]:
     return [named] if named else ["chromium", "chromium-browser", "google-chrome", "chrome"]
 
 
-@contextmanager
-def _lab(folder: Path) -> Iterator[str]:
-    """A JupyterLab server with a home of its own and one notebook; the notebook's address."""
-    root = folder / "notebooks"
-    root.mkdir()
+def _measure(program: str) -> tuple[Spread, Spread]:
     cell = nbformat.v4.new_code_cell("from bench.panel import example\n\nexample()")
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     notebook = nbformat.v4.new_notebook(cells=[cell], metadata={"kernelspec": kernel})
-    nbformat.write(notebook, root / "panel.ipynb")
-
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    token = token_hex(16)
-    command = [
-        *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
-        *("--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--ServerApp.port_retries=0"),
-        *(f"--ServerApp.root_dir={root}", f"--IdentityProvider.token={token}"),
-        *("--expose-app-in-browser", "--LabApp.extension_manager=readonly"),
-        *("--LabApp.news_url=None",),
-        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-    ]
-    with (folder / "server.log").open("wb") as log:
-        server = subprocess.Popen(
-            command, env=_environment(folder), stdout=log, stderr=log, start_new_session=True
-        )
-        try:
-            _wait_until_up(server, f"http://127.0.0.1:{port}/api/status?token={token}")
-            yield f"http://127.0.0.1:{port}/doc/tree/panel.ipynb?reset&token={token}"
-        finally:
-            _end(server)
-
-
-def _environment(folder: Path) -> dict[str, str]:
-    """Nobody's own settings, and `bench` where the kernel finds it."""
-    names = ("HOME", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
-    more = ("MPLCONFIGDIR", "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR")
-    own = {name: folder / name.lower() for name in (*names, *more)}
-    for path in own.values():
-        path.mkdir()
-    return {
-        **os.environ,
-        **{name: str(path) for name, path in own.items()},
-        "PYTHONPATH": str(Path(__file__).parents[1]),
-    }
-
-
-def _wait_until_up(server: subprocess.Popen[bytes], address: str) -> None:
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end and server.poll() is None:
-        try:
-            with urlopen(address, timeout=5):
-                return
-        except (URLError, OSError):
-            time.sleep(0.1)
-    raise RuntimeError("JupyterLab did not start")
-
-
-def _end(server: subprocess.Popen[bytes]) -> None:
-    server.send_signal(signal.SIGTERM)
-    try:
-        server.wait(10)
-    except subprocess.TimeoutExpired:
-        server.kill()
-        server.wait()
-
-
-def _measure(program: str, address: str) -> tuple[Spread, Spread]:
-    outside: list[str] = []
-
-    def only_here(route: Route) -> None:
-        if urlsplit(route.request.url).hostname == "127.0.0.1":
-            route.continue_()
-        else:
-            outside.append(route.request.url)
-            route.abort()
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
-        page = browser.new_page()
-        page.set_default_timeout(1000 * PATIENCE)
-        page.route("http*://**", only_here)
-        page.goto(address)
-        _run_all_cells(page)
-        page.evaluate(WATCH)
-        page.locator(SLIDER).focus()
-        _press(page, "ArrowLeft")  # warms up
-        moves = [_press(page, key) for key in _keys()]
-        browser.close()
-    if outside:
-        raise RuntimeError(f"the page asked for something outside this machine: {outside}")
+    with tempfile.TemporaryDirectory() as own, tempfile.TemporaryDirectory() as root:
+        nbformat.write(notebook, Path(root) / "panel.ipynb")
+        with lab(Path(own), Path(root)) as server, chromium(program) as (page, trouble):
+            page.goto(server.address("panel.ipynb"))
+            run_all_cells(page)
+            page.evaluate(WATCH)
+            page.locator(SLIDER).focus()
+            _press(page, "ArrowLeft")  # warms up
+            moves = [_press(page, key) for key in _keys()]
+    if trouble:
+        raise RuntimeError(f"the page was in trouble: {trouble}")
     return Spread.of([move[0] for move in moves]), Spread.of([move[1] for move in moves])
-
-
-def _run_all_cells(page: Page) -> None:
-    page.locator("#jupyterlab-splash").wait_for(state="detached")
-    page.wait_for_function(IDLE)
-    page.evaluate("jupyterapp.commands.execute('notebook:run-all-cells')")
-    page.locator(PICTURE).wait_for()
 
 
 def _keys() -> list[str]:
