@@ -45,8 +45,6 @@ class Service(Consumer):
         faults: Faults = NO_FAULTS,
     ) -> None:
         super().__init__(env, inbox, work, workers=workers, faults=faults)
-        self.refused = 0
-        """Calls that came while the service was down."""
         self._callers: dict[int, Timer] = {}
 
     def call(self, number: int, caller: Timer) -> bool:
@@ -55,7 +53,6 @@ class Service(Consumer):
         The caller's timer is fired when the reply is ready, or when the service goes down.
         """
         if self.faults.down_at(self.env.now) == self.env.now:
-            self.refused += 1
             self.queue.record.lost.append(number)
             return False
         self._callers[number] = caller
