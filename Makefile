@@ -48,7 +48,7 @@ lint: $(READY) ## check style and types
 	$(PY) -m mypy
 
 lock: ## choose the versions again (needs uv; ARGS=--upgrade takes the newest)
-	uv pip compile pyproject.toml --group dev --group bench --extra cluster \
+	uv pip compile pyproject.toml --group dev --group bench --extra cluster --extra live \
 	  --python-version 3.11 --universal --generate-hashes --no-header --quiet \
 	  $(ARGS) --output-file requirements.lock
 

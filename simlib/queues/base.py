@@ -16,6 +16,8 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from math import isfinite
+from os import PathLike
+from pathlib import Path
 from queue import Empty, Full
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -55,13 +57,49 @@ class QueueLockedError(QueueError):
 
 
 class CorruptQueueError(QueueError):
-    """Stored data is damaged elsewhere than at its tail; the text names the file, the offset and
-    what to do."""
+    """Stored data is damaged elsewhere than at its tail; the text also says what to do.
+
+    Parameters
+    ----------
+    text : str
+        What was found, and what to do.
+    file : path
+        Where the damage is.
+    offset : int or None
+        At which byte of the file; None where the format can't tell.
+    """
+
+    def __init__(self, text: str, file: str | PathLike[str], offset: int | None = None) -> None:
+        super().__init__(text)
+        self.file = Path(file)
+        self.offset = offset
 
 
 class RecoveryWarning(UserWarning):
-    """A torn write was cut back when a queue was opened; the text names the file, the offset and
-    what was dropped."""
+    """A torn write was cut back when a queue was opened; the text also says what became of it.
+
+    Parameters
+    ----------
+    text : str
+        What was found and done.
+    file : path
+        Where the write was torn.
+    offset : int
+        The first byte that was cut.
+    dropped : int
+        Bytes that were cut.
+    messages : int
+        Messages among them that were put, as far as can be told.
+    """
+
+    def __init__(
+        self, text: str, file: str | PathLike[str], offset: int, dropped: int, messages: int
+    ) -> None:
+        super().__init__(text)
+        self.file = Path(file)
+        self.offset = offset
+        self.dropped = dropped
+        self.messages = messages
 
 
 class Message(NamedTuple):

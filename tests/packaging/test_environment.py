@@ -54,7 +54,7 @@ def test_every_dependency_has_a_line_and_a_reason() -> None:
 
 
 def test_conda_has_the_same_ranges() -> None:
-    ours = required("runtime", "cluster", "dev")
+    ours = required("runtime", "cluster", "live", "dev")
     expected = {CONDA_NAMES.get(name, name): specifier for name, specifier in ours.items()}
     expected["python"] = SpecifierSet(PROJECT["project"]["requires-python"])
     expected["pip"] = SpecifierSet()  # installs simlib itself
