@@ -249,6 +249,10 @@ class MessageQueue(ABC):
         """How many messages are delivered and neither acked nor returned."""
 
     @abstractmethod
+    def ids(self) -> set[int]:
+        """The ids of all messages that the queue keeps: ready, delayed and unacked."""
+
+    @abstractmethod
     def due_in(self) -> float:
         """Seconds until a message may become ready by itself, because its delay or somebody's
         lease runs out; infinity when no such thing is pending."""
