@@ -69,10 +69,6 @@ class LocalQueue(MessageQueue):
     def _message(self, number: int, body: bytes, priority: int, attempts: int) -> Message:
         """The message to be delivered, from what waited in its place."""
 
-    def _kept(self, message: Message) -> bytes:
-        """What is to wait in the place of a message that was returned."""
-        return message.body
-
     def _check_usable(self) -> None:
         """Raise unless the queue can be used."""
         if self._closed:
@@ -87,15 +83,21 @@ class LocalQueue(MessageQueue):
     # Producers
 
     def _insert(
-        self, ids: Iterable[int], bodies: Iterable[bytes], priority: int, due: float, now: float
+        self,
+        ids: Iterable[int],
+        bodies: Iterable[bytes],
+        priority: int,
+        due: float,
+        now: float,
+        attempts: int = 1,
     ) -> None:
-        """Let new messages wait, until ``due`` (s) if that is later than ``now``."""
+        """Let messages wait, until ``due`` (s) if that is later than ``now``."""
         for number, body in zip(ids, bodies, strict=True):
             if due > now:
-                heapq.heappush(self._delayed, (due, number, priority, body, 1))
+                heapq.heappush(self._delayed, (due, number, priority, body, attempts))
                 self._due = min(self._due, due)
             else:
-                heapq.heappush(self._heap, (-priority, number, body, 1))
+                heapq.heappush(self._heap, (-priority, number, body, attempts))
 
     @property
     def _waiting(self) -> int:
@@ -275,7 +277,7 @@ class LocalQueue(MessageQueue):
 
     def _requeue(self, message: Message, attempts: int) -> None:
         """Put a message back to its old place: ahead of everything that was put after it."""
-        heapq.heappush(self._heap, (-message.priority, message.id, self._kept(message), attempts))
+        heapq.heappush(self._heap, (-message.priority, message.id, message.body, attempts))
         if self._getters:
             self._arrived.notify()
 
