@@ -11,15 +11,13 @@ import os
 import threading
 import time
 import weakref
-from array import array
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from math import isfinite
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, NoReturn, get_args
 
-from . import segments
 from .base import (
     Clock,
     CorruptQueueError,
@@ -34,24 +32,45 @@ from .base import (
 from .local import LocalQueue
 from .locks import lock_file
 from .log import read_log
-from .segments import CLAIM, CLOSED, SETTLED, Header, Put, Segment
+from .segments import (
+    CLAIM,
+    HEADER_SIZE,
+    LONGEST,
+    PUT,
+    SETTLED,
+    SMALLEST,
+    Header,
+    Put,
+    Segment,
+    TornError,
+    content_of,
+    encode_closed,
+    encode_note,
+    encode_put,
+    put_in,
+    read_record,
+    size_of,
+    sync_directory,
+)
 
 __all__ = ["FileQueue", "Sync"]
 
 Sync = Literal["always", "batch", "never"]
 """When a put is on disk: before it returns, soon, or whenever the system sees fit."""
 
+_CHUNK = 1 << 20
+"""Bytes that a segment grows by."""
+_RESERVE = 1 << 16
+"""Bytes that puts leave for claims and acks, which must go on when the disk is full."""
+_CACHE = 4 << 20
+"""Bytes of bodies that are also kept in memory, for consumers that keep up."""
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 _new_message = tuple.__new__
 
 
-class _Place(NamedTuple):
-    """Where a message's record is."""
-
-    segment: Segment
-    offset: int
-    size: int
+_Place = tuple[Segment, int, int]
+"""Where a message's record is: segment, offset and size."""
 
 
 class _Written(NamedTuple):
@@ -139,14 +158,18 @@ class FileQueue(LocalQueue):
         self.batch_size = batch_size
         self.batch_time = batch_time
         self.segment_size = segment_size
-        self._broken: BaseException | None = None
+        self._broken: OSError | None = None
+        self._careful = maxsize > 0 or lease is not None
+        self._chunk = min(_CHUNK, segment_size)
+        self._reserve = min(_RESERVE, segment_size // 8)
         self._segments: deque[Segment] = deque()
         self._used = self._live = 0  # bytes of the segments, and of the messages kept in them
         self._places: dict[int, _Place] = {}
+        self._cached = 0  # bytes of bodies in memory
         # How often each of the messages was delivered that were returned.
         self._returned: dict[int, int] = {}
         # Claims and acks that a full disk has no room for; written before anything else is.
-        self._owed: deque[tuple[int, array[int]]] = deque()
+        self._owed: deque[tuple[int, Collection[int]]] = deque()
         # Puts in the order of their records, until they are on disk.
         self._unsynced: deque[_Written] = deque()
         self._unsynced_messages = 0
@@ -154,7 +177,7 @@ class FileQueue(LocalQueue):
         self._spoiled: set[int] = set()
         self._syncing = threading.Lock()
         # Up to where the oldest segment was searched for messages to move.
-        self._cursor = segments.HEADER_SIZE
+        self._cursor = HEADER_SIZE
         self._pending = threading.Event()
         self._stop = threading.Event()
         self._timer: threading.Thread | None = None
@@ -214,9 +237,45 @@ class FileQueue(LocalQueue):
         priority: int = 0,
         delay: float = 0.0,
     ) -> int:
-        return self.put_many(
-            (body,), block, timeout, headers=headers, priority=priority, delay=delay
-        )[0]
+        if (
+            type(body) is not bytes
+            or headers is not None
+            or priority != 0
+            or delay != 0
+            or self.maxsize > 0
+            or len(body) > LONGEST
+        ):
+            return self.put_many(
+                (body,), block, timeout, headers=headers, priority=priority, delay=delay
+            )[0]
+        with self._lock:
+            if self._unusable:
+                self._refuse()
+            if self._owed:
+                self._write_owed()
+            number = self._last_id + 1
+            sequence = self._sequence + 1
+            record = encode_put(sequence, self._synced, (number, 0, 0.0, 0, b"", body))
+            segment, offset = self._append(record, 1, self._reserve)
+            self._last_id = number
+            size = len(record)
+            self._places[number] = (segment, offset, size)
+            segment.live += size
+            self._live += size
+            if self.sync != "never":
+                self._unsynced.append(_Written(sequence, range(number, number + 1), 0, 0.0))
+                self._unsynced_messages += 1
+            if self.sync != "always":
+                if self._cached < _CACHE:
+                    self._cached += len(body)
+                    self._plain.append((number, body))
+                else:
+                    self._plain.append((number, b""))
+                if self._getters:
+                    self._arrived.notify()
+        if self.sync != "never":
+            self._make_safe(sequence)
+        return number
 
     def put_many(
         self,
@@ -236,9 +295,9 @@ class FileQueue(LocalQueue):
             check_timeout(timeout)
         text = b"" if headers is None else encode_headers(headers).encode()
         for body in bodies:
-            if len(text) + len(body) > segments.LONGEST:
+            if len(text) + len(body) > LONGEST:
                 raise ValueError(
-                    f"headers and body must be at most {segments.LONGEST:,} bytes together, "
+                    f"headers and body must be at most {LONGEST:,} bytes together, "
                     f"got {len(text) + len(body):,}"
                 )
         with self._lock:
@@ -246,10 +305,7 @@ class FileQueue(LocalQueue):
             put = self._write_puts(bodies, text, priority, delay)
             if self.sync != "always":
                 self._show(put)
-        if self.sync == "always":
-            self._sync_through(put.sequence)
-        elif self.sync == "batch":
-            self._sync_if_many()
+        self._make_safe(put.sequence)
         return list(put.ids)
 
     def _write_puts(
@@ -259,20 +315,21 @@ class FileQueue(LocalQueue):
         due = self.clock() + delay if delay else 0.0
         sequence, synced, first = self._sequence + 1, self._synced, self._last_id + 1
         records = [
-            segments.encode_put(
+            encode_put(
                 sequence + place, synced, Put(first + place, priority, due, attempts, text, body)
             )
             for place, body in enumerate(bodies)
         ]
         data = records[0] if len(records) == 1 else b"".join(records)
-        segment, offset = self._append(data, len(records), segments.RESERVE)
+        segment, offset = self._append(data, len(records), self._reserve)
         for number, record in enumerate(records, first):
             self._keep(number, segment, offset, len(record))
             offset += len(record)
         self._last_id += len(bodies)
         put = _Written(self._sequence, range(first, first + len(bodies)), priority, due)
-        self._unsynced.append(put)
-        self._unsynced_messages += len(bodies)
+        if self.sync != "never":
+            self._unsynced.append(put)
+            self._unsynced_messages += len(bodies)
         return put
 
     def _restore(self, put: Put, attempts: int) -> None:
@@ -283,7 +340,7 @@ class FileQueue(LocalQueue):
 
     def _keep(self, number: int, segment: Segment, offset: int, size: int) -> None:
         """Note where a message is."""
-        self._places[number] = _Place(segment, offset, size)
+        self._places[number] = (segment, offset, size)
         segment.live += size
         self._live += size
 
@@ -306,8 +363,11 @@ class FileQueue(LocalQueue):
     # Consumers
 
     def _message(self, number: int, body: bytes, priority: int, attempts: int) -> Message:
+        if body:
+            self._cached -= len(body)
+            return _new_message(Message, (number, body, {}, priority, attempts))
         segment, offset, size = self._places[number]
-        content = segments.content_of(segment.read(offset, size), number)
+        content = content_of(segment.read(offset, size), number)
         if content is None:
             self._spoiled.add(number)
             raise CorruptQueueError(
@@ -317,26 +377,37 @@ class FileQueue(LocalQueue):
                 segment.file,
                 offset,
             )
-        text, content_body = content
+        text, body = content
         headers = json.loads(text) if text else {}
-        return _new_message(Message, (number, content_body, headers, priority, attempts))
+        return _new_message(Message, (number, body, headers, priority, attempts))
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Message:
+        with self._lock:
+            # Looking at more than the next message takes time.
+            if self._careful or self._heap or self._delayed or not self._plain or self._unusable:
+                return self._wait_for_messages(1, block, timeout)[0]
+            number, body = self._plain.popleft()
+            self._unacked[number] = message = self._message(number, body, 0, 1)
+            self._note(CLAIM, (number,))
+            return message
 
     def _requeue(self, message: Message, attempts: int) -> None:
         self._returned[message.id] = attempts - 1
         super()._requeue(message._replace(body=b""), attempts)
 
     def _claimed(self, messages: Sequence[Message]) -> None:
-        self._note(CLAIM, array("Q", [message[0] for message in messages]))
+        self._note(CLAIM, [message[0] for message in messages])
 
     def _settled(self, ids: Collection[int]) -> None:
         if not ids:
             return
-        self._note(SETTLED, array("Q", ids))
+        self._note(SETTLED, ids)
         for number in ids:
             segment, _, size = self._places.pop(number)
             segment.live -= size
             self._live -= size
-            self._returned.pop(number, None)
+            if self._returned:
+                self._returned.pop(number, None)
         if len(self._segments) > 1 and (not self._segments[0].live or self._is_wasteful()):
             self._clear_away(1 << 16)
 
@@ -357,11 +428,12 @@ class FileQueue(LocalQueue):
 
     # Writing; all of it under the lock
 
-    def _note(self, kind: int, ids: array[int]) -> None:
+    def _note(self, kind: int, ids: Collection[int]) -> None:
         """Write down what happened to messages, or, on a full disk, that it has to be written."""
         try:
-            self._write_owed()
-            self._write_record(kind, ids)
+            if self._owed:
+                self._write_owed()
+            self._append(encode_note(kind, self._sequence + 1, self._synced, ids), 1, 0)
         except OSError as error:
             if error.errno not in _NO_ROOM or self.sync_acks:
                 raise
@@ -369,14 +441,9 @@ class FileQueue(LocalQueue):
 
     def _write_owed(self) -> None:
         while self._owed:
-            self._write_record(*self._owed[0])
+            kind, ids = self._owed[0]
+            self._append(encode_note(kind, self._sequence + 1, self._synced, ids), 1, 0)
             self._owed.popleft()
-
-    def _write_record(self, kind: int, ids: array[int]) -> None:
-        payload = segments.encode_ids(ids)
-        self._append(
-            segments.encode_record(kind, self._sequence + 1, self._synced, payload), 1, reserve=0
-        )
 
     def _append(self, data: bytes, records: int, reserve: int) -> tuple[Segment, int]:
         """Write records, in a new segment if this one is full; where they begin.
@@ -386,19 +453,23 @@ class FileQueue(LocalQueue):
         """
         segment = self._segments[-1]
         size = len(data)
-        if segment.used + size + reserve > segment.allocated:
+        needed = segment.used + size + reserve
+        if needed > segment.allocated:
             try:
-                if segment.used + size > self.segment_size and segment.used > segments.HEADER_SIZE:
+                if needed > self.segment_size and segment.used > HEADER_SIZE:
                     segment = self._roll()
-                segment.allocate(size + reserve)
+                    needed = segment.used + size + reserve
+                if needed > segment.allocated:
+                    segment.allocate(max(self._chunk, needed - segment.allocated))
             except OSError as error:
                 if reserve or error.errno not in _NO_ROOM or not segment.has_room(size):
                     raise
+        offset = segment.used
         try:
-            offset = segment.append(data)
+            segment.append(data)
         except OSError as error:
             if segment.spoiled:
-                self._broken = error
+                self._break(error)
             raise
         self._sequence += records
         self._used += size
@@ -415,7 +486,7 @@ class FileQueue(LocalQueue):
 
     def _new_segment(self, number: int) -> Segment:
         header = Header(number, self._sequence + 1, self._last_id + 1, self._synced)
-        segment = Segment.create(self.directory, header)
+        segment = Segment.create(self.directory, header, self._chunk)
         self._segments.append(segment)
         self._used += segment.used
         return segment
@@ -457,8 +528,13 @@ class FileQueue(LocalQueue):
         try:
             segment.sync()
         except OSError as error:
-            self._broken = error
+            self._break(error)
             raise
+
+    def _break(self, error: OSError) -> None:
+        """Refuse all that comes, since nobody knows what is on disk."""
+        self._broken = error
+        self._unusable = True
 
     def _now_synced(self, sequence: int) -> None:
         self._synced = max(self._synced, sequence)
@@ -468,9 +544,12 @@ class FileQueue(LocalQueue):
             if self.sync == "always":
                 self._show(put)
 
-    def _sync_if_many(self) -> None:
-        if self._unsynced_messages >= self.batch_size:
-            self._sync_through(self._sequence)
+    def _make_safe(self, sequence: int) -> None:
+        """Do for a put what ``sync`` promises."""
+        if self.sync == "always" or (
+            self.sync == "batch" and self._unsynced_messages >= self.batch_size
+        ):
+            self._sync_through(sequence)
         elif not self._pending.is_set():
             self._pending.set()
 
@@ -484,13 +563,17 @@ class FileQueue(LocalQueue):
             except (QueueError, OSError):
                 return  # whoever uses the queue next is told
 
+    def _refuse(self) -> NoReturn:
+        if self._broken is None:
+            super()._refuse()
+        raise QueueError(
+            f"{self.directory} can't be used after an I/O error ({self._broken}): what is on disk "
+            "is not known. Close the queue, see to the disk, and open it again"
+        )
+
     def _check_usable(self) -> None:
-        if self._broken is not None and not self._closed:
-            raise QueueError(
-                f"{self.directory} can't be used after an I/O error ({self._broken}): what is on "
-                "disk is not known. Close the queue, see to the disk, and open it again"
-            )
-        super()._check_usable()
+        if self._unusable:
+            self._refuse()
 
     # Giving space back
 
@@ -516,22 +599,22 @@ class FileQueue(LocalQueue):
                 raise
 
     def _remove_oldest(self) -> None:
-        if self._cursor > segments.HEADER_SIZE:
+        if self._cursor > HEADER_SIZE:
             self._sync_all()  # what was moved must be safe before its old copy goes
         oldest = self._segments[0]
         oldest.remove()
         self._segments.popleft()
         self._used -= oldest.used
-        self._cursor = segments.HEADER_SIZE
+        self._cursor = HEADER_SIZE
         # The next one has acks of messages in this one, so it must not go before it.
-        segments.sync_directory(self.directory)
+        sync_directory(self.directory)
 
     def _move_some(self, oldest: Segment, budget: int) -> int:
         """Put messages of the oldest segment again, at the end; how many bytes were looked at."""
         begin = self._cursor
         while self._cursor < oldest.used and self._cursor - begin < budget:
-            data = oldest.read(self._cursor, segments.SMALLEST)
-            size = segments.size_of(data)
+            data = oldest.read(self._cursor, SMALLEST)
+            size = size_of(data)
             data = oldest.read(self._cursor, size)
             self._move(oldest, self._cursor, data)
             self._cursor += size
@@ -539,20 +622,18 @@ class FileQueue(LocalQueue):
 
     def _move(self, oldest: Segment, offset: int, data: bytes) -> None:
         try:
-            record = segments.read_record(data, 0)
-        except segments.TornError:
+            record = read_record(data, 0)
+        except TornError:
             return  # Damaged; so it stays where it is, and its segment with it.
-        if record.kind != segments.PUT:
+        if record.kind != PUT:
             return
-        put = segments.put_in(record)
+        put = put_in(record)
         if self._places.get(put.id) != (oldest, offset, len(data)):
             return
         held = self._unacked.get(put.id)
         attempts = held.attempts if held else self._returned.get(put.id, 0)
-        copy = segments.encode_put(
-            self._sequence + 1, self._synced, put._replace(attempts=attempts)
-        )
-        place = self._append(copy, 1, segments.RESERVE)
+        copy = encode_put(self._sequence + 1, self._synced, put._replace(attempts=attempts))
+        place = self._append(copy, 1, self._reserve)
         oldest.live -= len(data)
         self._live -= len(data)
         self._keep(put.id, *place, len(copy))
@@ -565,7 +646,7 @@ class FileQueue(LocalQueue):
 
     def _compact(self) -> None:
         self._write_owed()
-        if self._used <= 2 * self._live + segments.HEADER_SIZE:
+        if self._used <= 2 * self._live + HEADER_SIZE:
             return
         last = self._segments[-1].number
         self._roll()
@@ -587,7 +668,7 @@ class FileQueue(LocalQueue):
 
     def close(self) -> None:
         with self._lock:
-            if self._closed:
+            if self._lock_handle < 0:
                 return
             try:
                 if self._broken is None:
@@ -601,7 +682,7 @@ class FileQueue(LocalQueue):
         try:
             self._compact()
             self._sync_all()
-            self._append(segments.encode_record(CLOSED, self._sequence + 1, self._synced), 1, 0)
+            self._append(encode_closed(self._sequence + 1, self._synced), 1, 0)
             self._segments[-1].trim()
         except OSError as error:
             if error.errno not in _NO_ROOM:
@@ -640,7 +721,7 @@ def _forget_in_child() -> None:
     """A fork has the files and not the lock: what is open belongs to the parent."""
     for queue in list(_open_queues):
         queue._lock = threading.Lock()
-        queue._closed = True
+        queue._unusable = True
         queue._let_go()
 
 

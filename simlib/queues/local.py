@@ -14,6 +14,7 @@ from abc import abstractmethod
 from collections import OrderedDict, deque
 from collections.abc import Collection, Iterable, Sequence
 from math import inf
+from typing import NoReturn
 
 from .base import (
     Clock,
@@ -48,7 +49,8 @@ class LocalQueue(MessageQueue):
         # How many threads wait on each condition, so that nobody pays for a notify in vain.
         self._getters = 0
         self._putters = 0
-        self._closed = False
+        # Whether every call is to be refused, be it that the queue is closed.
+        self._unusable = False
         self._last_id = 0
         # Messages of priority 0 that were never delivered wait as (id, body): that is what makes
         # a put cheap.
@@ -69,10 +71,9 @@ class LocalQueue(MessageQueue):
     def _message(self, number: int, body: bytes, priority: int, attempts: int) -> Message:
         """The message to be delivered, from what waited in its place."""
 
-    def _check_usable(self) -> None:
-        """Raise unless the queue can be used."""
-        if self._closed:
-            raise QueueClosedError("the queue is closed")
+    def _refuse(self) -> NoReturn:
+        """Say why the queue is unusable."""
+        raise QueueClosedError("the queue is closed")
 
     def _claimed(self, messages: Sequence[Message]) -> None:
         """Messages are about to be delivered."""
@@ -108,7 +109,8 @@ class LocalQueue(MessageQueue):
             raise ValueError(f"{needed} messages can never fit into maxsize={self.maxsize}")
         end = inf if timeout is None else time.monotonic() + timeout
         while True:
-            self._check_usable()
+            if self._unusable:
+                self._refuse()
             if self.maxsize <= 0 or self._waiting + needed <= self.maxsize:
                 return
             remaining = end - time.monotonic() if block else 0.0
@@ -141,8 +143,10 @@ class LocalQueue(MessageQueue):
             check_timeout(timeout)
         end = inf if timeout is None else time.monotonic() + timeout
         while True:
-            self._check_usable()
-            self._release()
+            if self._unusable:
+                self._refuse()
+            if self._due != inf:
+                self._release()
             messages = self._take(most)
             if messages:
                 if self._putters:
@@ -199,9 +203,11 @@ class LocalQueue(MessageQueue):
             self._arrived.notify()  # Whoever waits has a new instant to wake up at.
 
     def ack(self, message: Message) -> None:
+        number = message[0]
         with self._lock:
-            self._check_held(message)
-            self._forget((message.id,))
+            if self._unacked.get(number) is not message or self._due != inf or self._unusable:
+                self._check_held(message)
+            self._forget((number,))
 
     def ack_many(self, messages: Iterable[Message]) -> None:
         messages = list(messages)
@@ -225,11 +231,14 @@ class LocalQueue(MessageQueue):
         self._settled(ids)
         for number in ids:
             del self._unacked[number]
-            self._deadlines.pop(number, None)
+        if self._deadlines:
+            for number in ids:
+                self._deadlines.pop(number, None)
 
     def _check_held(self, message: Message, among: Collection[int] = ()) -> None:
         """Raise unless this very delivery is held, under a lease that runs, and no repetition."""
-        self._check_usable()
+        if self._unusable:
+            self._refuse()
         self._release()
         held = self._unacked.get(message.id)
         if held is None or message.id in among:
@@ -247,8 +256,6 @@ class LocalQueue(MessageQueue):
 
     def _release(self) -> None:
         """Make ready what has fallen due: delayed messages, and those whose lease ran out."""
-        if self._due == inf:
-            return
         now = self.clock()
         if now < self._due:
             return
@@ -311,6 +318,6 @@ class LocalQueue(MessageQueue):
 
     def _end(self) -> None:
         """Let nobody wait any longer; to be called under the lock when the queue is closed."""
-        self._closed = True
+        self._unusable = True
         self._arrived.notify_all()
         self._room.notify_all()

@@ -55,9 +55,9 @@ import struct
 import sys
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zlib import crc32
 
 __all__ = [
@@ -66,7 +66,6 @@ __all__ = [
     "HEADER_SIZE",
     "LONGEST",
     "PUT",
-    "RESERVE",
     "SETTLED",
     "SMALLEST",
     "Header",
@@ -75,10 +74,10 @@ __all__ = [
     "Segment",
     "TornError",
     "content_of",
+    "encode_closed",
     "encode_header",
-    "encode_ids",
+    "encode_note",
     "encode_put",
-    "encode_record",
     "put_in",
     "read_header",
     "read_record",
@@ -92,10 +91,9 @@ MAGIC = b"simlibQ\n"
 VERSION = 1
 PUT, CLAIM, SETTLED, CLOSED = 1, 2, 3, 4
 
-CHUNK = 1 << 20
-"""Bytes that are allocated at a time."""
-RESERVE = 1 << 16
-"""Bytes that puts leave for claims and acks, which must go on when the disk is full."""
+PIECE = 1 << 16
+"""Bytes that are allocated in one write: Linux's ext4 caches what is written in one piece together,
+and a small write into a large piece of its cache takes it several times as long."""
 
 _HEADER = struct.Struct("<8sIIQQQQ")
 _SUMMED_OF_HEADER = struct.Struct("<IQQQQ")
@@ -104,11 +102,33 @@ _SUMMED = struct.Struct("<IQQII")
 _PUT = struct.Struct("<QqdQ")
 _RECORD_OF_PUT = struct.Struct("<IQQIIQqdQ")
 _RECORD_AND_ID = struct.Struct("<IIQQIIQ")
+_SUMMED_NOTE = struct.Struct("<IQQIIQ")
 _SUM = struct.Struct("<I")
 _BODY = _RECORD.size + _PUT.size
 _PADDING = [b"\0" * (-length % 8) for length in range(8)]
-_ZEROS = bytes(CHUNK)
+_ZEROS = bytes(PIECE)
 _BINARY = getattr(os, "O_BINARY", 0)
+
+# Looking a method up takes a while, and these are called for every message.
+_pack_sum, _pack_note, _pack_put = _SUM.pack, _SUMMED_NOTE.pack, _RECORD_OF_PUT.pack
+_unpack_put = _RECORD_AND_ID.unpack_from
+
+
+class _Windows:
+    """What Windows lacks. The queue's lock keeps threads from moving each other's place."""
+
+    @staticmethod
+    def pwrite(handle: int, data: bytes | memoryview, offset: int) -> int:
+        os.lseek(handle, offset, os.SEEK_SET)
+        return os.write(handle, data)
+
+    @staticmethod
+    def pread(handle: int, size: int, offset: int) -> bytes:
+        os.lseek(handle, offset, os.SEEK_SET)
+        return os.read(handle, size)
+
+
+_files: Any = os if hasattr(os, "pwrite") else _Windows
 
 # Systems without one of these have the other.
 _sync_data = "fdatasync" if hasattr(os, "fdatasync") else "fsync"
@@ -166,29 +186,37 @@ class Put(NamedTuple):
     body: bytes
 
 
-def encode_record(kind: int, sequence: int, watermark: int, payload: bytes = b"") -> bytes:
-    """A record of any kind but put."""
-    rest = _SUMMED.pack(len(payload), sequence, watermark, kind, 0) + payload
-    return _SUM.pack(crc32(rest)) + rest
+def encode_closed(sequence: int, watermark: int) -> bytes:
+    """A record of kind closed."""
+    rest = _SUMMED.pack(0, sequence, watermark, CLOSED, 0)
+    return _pack_sum(crc32(rest)) + rest
 
 
-def encode_ids(ids: array[int]) -> bytes:
-    """The payload of a claim or a settled."""
-    if sys.byteorder == "big":
-        ids = array("Q", ids)
-        ids.byteswap()
-    return ids.tobytes()
+def encode_note(kind: int, sequence: int, watermark: int, ids: Collection[int]) -> bytes:
+    """A record of kind claim or settled."""
+    if len(ids) == 1:
+        rest = _pack_note(8, sequence, watermark, kind, 0, *ids)
+    else:
+        words = array("Q", ids)
+        if sys.byteorder == "big":
+            words.byteswap()
+        rest = _SUMMED.pack(8 * len(ids), sequence, watermark, kind, 0) + words.tobytes()
+    return _pack_sum(crc32(rest)) + rest
 
 
-def encode_put(sequence: int, watermark: int, put: Put) -> bytes:
-    """A record of kind put."""
+def encode_put(
+    sequence: int, watermark: int, put: tuple[int, int, float, int, bytes, bytes]
+) -> bytes:
+    """A record of kind put, with the fields of a ``Put``."""
     number, priority, due, attempts, headers, body = put
     length = _PUT.size + len(headers) + len(body)
-    start = _RECORD_OF_PUT.pack(
+    start = _pack_put(
         length, sequence, watermark, PUT, len(headers), number, priority, due, attempts
     )
-    rest = b"".join((start, headers, body, _PADDING[length % 8]))
-    return _SUM.pack(crc32(rest)) + rest
+    rest = start + headers + body if headers else start + body
+    if length % 8:
+        rest += _PADDING[length % 8]
+    return _pack_sum(crc32(rest)) + rest
 
 
 def size_of(data: bytes) -> int:
@@ -211,10 +239,10 @@ def content_of(data: bytes, number: int) -> tuple[bytes, bytes] | None:
 
     This is what a delivery costs, so it takes the direct way.
     """
-    if len(data) < _BODY or crc32(data[4:]) != _SUM.unpack_from(data)[0]:
+    if len(data) < _BODY:
         return None
-    _, length, _, _, kind, headers, found = _RECORD_AND_ID.unpack_from(data)
-    if kind != PUT or found != number:
+    checksum, length, _, _, kind, headers, found = _unpack_put(data)
+    if crc32(data[4:]) != checksum or kind != PUT or found != number:
         return None
     middle = _BODY + headers
     return data[_BODY:middle], data[middle : _RECORD.size + length]
@@ -312,14 +340,14 @@ class Segment:
         """Whether something half-written could not be wiped out."""
 
     @classmethod
-    def create(cls, directory: Path, header: Header) -> Segment:
-        """A new, empty segment, safe in the directory; nothing is left of a failure."""
+    def create(cls, directory: Path, header: Header, size: int) -> Segment:
+        """A new segment of so many bytes, safe in the directory; nothing is left of a failure."""
         file = directory / f"{header.segment:08d}.log"
         handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_TRUNC | _BINARY, 0o600)
         try:
             try:
                 write_all(handle, encode_header(header), 0)
-                write_all(handle, _ZEROS[HEADER_SIZE:], HEADER_SIZE)
+                _write_zeros(handle, HEADER_SIZE, max(size, HEADER_SIZE))
                 os.fsync(handle)
             finally:
                 os.close(handle)
@@ -334,34 +362,32 @@ class Segment:
         return self.used + size <= self.allocated
 
     def allocate(self, size: int) -> None:
-        """Make room for so many bytes; OSError, and nothing changed, if the disk is full."""
-        end = self.allocated
+        """Allocate so many bytes more; OSError, and nothing changed, if the disk is full."""
+        end = self.allocated + size
         try:
-            while end < self.used + size:
-                write_all(self.handle, _ZEROS, end)
-                end += CHUNK
+            _write_zeros(self.handle, self.allocated, end)
         except BaseException:
             os.ftruncate(self.handle, self.allocated)
             raise
         self.allocated = end
 
-    def append(self, data: bytes) -> int:
-        """Write what fits into what is allocated; where it begins. Nothing is left of a failure."""
-        offset = self.used
+    def append(self, data: bytes) -> None:
+        """Write what fits into what is allocated; nothing is left of a failure."""
+        offset, size = self.used, len(data)
         try:
-            if _write(self.handle, data, offset) != len(data):
+            if _files.pwrite(self.handle, data, offset) != size:
                 write_all(self.handle, data, offset)
         except BaseException:
             self.spoiled = True
-            write_all(self.handle, bytes(len(data)), offset)
+            write_all(self.handle, bytes(size), offset)
             self.spoiled = False
             raise
-        self.used = offset + len(data)
-        return offset
+        self.used = offset + size
 
     def read(self, offset: int, size: int) -> bytes:
         """So many bytes, fewer if the file ends before."""
-        return _read(self.handle, size, offset)
+        data: bytes = _files.pread(self.handle, size, offset)
+        return data
 
     def sync(self) -> None:
         """Bring everything written to disk."""
@@ -389,32 +415,18 @@ class Segment:
             os.close(handle)
 
 
-if hasattr(os, "pwrite"):
-
-    def _write(handle: int, data: bytes | memoryview, offset: int) -> int:
-        return os.pwrite(handle, data, offset)
-
-    def _read(handle: int, size: int, offset: int) -> bytes:
-        return os.pread(handle, size, offset)
-
-else:  # Windows; the queue's lock keeps threads from moving each other's place
-
-    def _write(handle: int, data: bytes | memoryview, offset: int) -> int:
-        os.lseek(handle, offset, os.SEEK_SET)
-        return os.write(handle, data)
-
-    def _read(handle: int, size: int, offset: int) -> bytes:
-        os.lseek(handle, offset, os.SEEK_SET)
-        return os.read(handle, size)
-
-
 def write_all(handle: int, data: bytes, offset: int) -> None:
     """Write all bytes at an offset, in as many pieces as the system wants."""
     view = memoryview(data)
     while view:
-        written = _write(handle, view, offset)
+        written = _files.pwrite(handle, view, offset)
         offset += written
         view = view[written:]
+
+
+def _write_zeros(handle: int, begin: int, end: int) -> None:
+    for offset in range(begin, end, PIECE):
+        write_all(handle, _ZEROS[: end - offset], offset)
 
 
 def segment_files(directory: Path) -> list[Path]:
