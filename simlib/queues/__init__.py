@@ -13,6 +13,7 @@ from .base import (
     RecoveryWarning,
 )
 from .memory import MemoryQueue
+from .sqlite import SQLiteQueue
 
 __all__ = [
     "CorruptQueueError",
@@ -26,4 +27,5 @@ __all__ = [
     "QueueError",
     "QueueLockedError",
     "RecoveryWarning",
+    "SQLiteQueue",
 ]

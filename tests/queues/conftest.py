@@ -10,14 +10,19 @@ from typing import Any, Protocol
 
 import pytest
 
-from simlib.queues import MemoryQueue, MessageQueue
+from simlib.queues import MemoryQueue, MessageQueue, SQLiteQueue
 
 
 def _memory(folder: Path, **options: Any) -> MessageQueue:
     return MemoryQueue(**options)
 
 
-QUEUES: dict[str, Callable[..., MessageQueue]] = {"memory": _memory}
+def _sqlite(folder: Path, **options: Any) -> MessageQueue:
+    folder.mkdir()
+    return SQLiteQueue(folder / "q.db", **options)
+
+
+QUEUES: dict[str, Callable[..., MessageQueue]] = {"memory": _memory, "sqlite": _sqlite}
 """How to open each sort of queue, given a folder of its own that does not exist yet."""
 
 

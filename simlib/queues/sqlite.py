@@ -1,0 +1,1105 @@
+"""A queue in one SQLite file, shared by threads and processes, that survives their crashes.
+
+**Files.** For a queue at ``q.db``: the database ``q.db``; while it is open, SQLite's write-ahead
+log ``q.db-wal`` and its index ``q.db-shm``, a locked file for each open handle
+(:mod:`simlib.queues.owners`), and for moments ``q.db-lock``. After the last close only ``q.db`` is
+left.
+
+**Schema, version 1** (``application_id`` 0x73514d71, ``user_version`` 1), see ``SCHEMA`` below.
+Table ``message`` has one row per message that is kept:
+
+=========  =========================================================================================
+id         from 1, without gaps, in the order of the puts
+seal       crc32(body, crc32(priority as decimal ASCII, NUL, headers)) + id + attempts; where
+           there are no headers, "NUL, headers" is left out
+attempts   deliveries so far
+owner      number of the handle that holds it; NULL: it waits
+due        instant at which its delay or its lease ends; NULL: neither is pending
+mirror     for a delayed message -due, so that a change of either shows
+place      -priority of a message that is ready, but not simply next in the order of ids: with a
+           priority, returned, or once delayed; else NULL
+priority   the larger goes first
+headers    JSON text, or NULL
+body       the bytes
+=========  =========================================================================================
+
+Table ``meta`` has one row of counts, kept by triggers wherever that is possible: ``head`` (messages
+with an id below it are not simply next), ``taken`` (how many do not wait any more), ``gone`` (how
+many have no row any more), ``seq`` (the highest id ever taken), ``delayed``, and ``guard``, the sum
+of these. From them come all sizes in one look: the newest id less ``taken`` is what waits, ``taken``
+less ``gone`` is unacked. Table ``aside`` keeps damaged rows that were found.
+
+**Damage.** Whoever opens a queue that nobody else has open reads all of it: SQLite's integrity
+check, every seal, and the counts (about 0.5 s per 100 MB). What it finds in the structure or the
+counts raises CorruptQueueError; a damaged row is reported when its turn comes, and set aside. A
+write-ahead log that lost its end is noticed by the marks that owners leave.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import random
+import sqlite3
+import sys
+import threading
+import time
+import warnings
+import weakref
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing, suppress
+from math import inf
+from os import PathLike
+from pathlib import Path
+from typing import Any, Literal, NoReturn, TypeVar
+from zlib import crc32
+
+from .base import (
+    Clock,
+    CorruptQueueError,
+    Empty,
+    Full,
+    LeaseLostError,
+    Message,
+    MessageQueue,
+    QueueClosedError,
+    QueueError,
+    RecoveryWarning,
+    check_body,
+    check_most,
+    check_options,
+    check_timeout,
+    encode_headers,
+)
+from .owners import ACKED, PUT, SYNCED, TAKEN, DeadOwner, Owner, anybody_else, opening, others
+from .wal import Log, read_log
+
+_new_message = tuple.__new__
+_T = TypeVar("_T")
+_Row = tuple[Any, ...]
+
+APPLICATION, VERSION = 0x73514D71, 1
+PAGE = 4096
+CHECKPOINT = 1000  # Pages in the log after which it is copied into the database.
+CHECKPOINT_UNSYNCED = 4000  # The same where only the checkpoint syncs, so that it pays off.
+PATIENCE = 60.0  # Seconds to wait for another process that holds the write lock.
+SHORTEST, LONGEST = 0.001, 0.05  # Seconds between two looks for what other processes did.
+PLAIN = crc32(b"0")  # Where the checksum of a message with nothing but a body begins.
+
+SCHEMA = """
+CREATE TABLE message (
+  id INTEGER PRIMARY KEY, seal INTEGER NOT NULL, attempts INTEGER NOT NULL DEFAULT 0,
+  owner INTEGER, due REAL, mirror REAL, place INTEGER, priority INTEGER NOT NULL DEFAULT 0,
+  headers TEXT, body BLOB NOT NULL);
+CREATE INDEX message_place ON message (place, id) WHERE place IS NOT NULL;
+CREATE INDEX message_due ON message (due) WHERE due IS NOT NULL;
+CREATE TABLE meta (
+  one INTEGER PRIMARY KEY, head INTEGER NOT NULL, taken INTEGER NOT NULL, gone INTEGER NOT NULL,
+  seq INTEGER NOT NULL, delayed INTEGER NOT NULL, guard INTEGER NOT NULL);
+INSERT INTO meta VALUES (1, 1, 0, 0, 0, 0, 1);
+CREATE TABLE aside (
+  id INTEGER, seal INTEGER, attempts INTEGER, priority INTEGER, headers TEXT, body BLOB);
+CREATE TRIGGER message_gone AFTER DELETE ON message BEGIN
+  UPDATE meta SET gone = gone + 1, guard = guard + 1;
+END;
+CREATE TRIGGER message_taken AFTER UPDATE OF owner ON message
+WHEN old.owner IS NULL AND new.owner IS NOT NULL BEGIN
+  UPDATE meta SET taken = taken + 1, seq = max(seq, new.id),
+    head = iif(old.place IS NULL, max(head, new.id + 1), head);
+  UPDATE meta SET guard = head + taken + gone + seq + delayed;
+END;
+CREATE TRIGGER message_returned AFTER UPDATE OF owner ON message
+WHEN old.owner IS NOT NULL AND new.owner IS NULL BEGIN
+  UPDATE meta SET taken = taken - 1, guard = guard - 1;
+END;
+"""
+
+_LAST = "max(ifnull((SELECT max(id) FROM message), 0), seq)"
+PUT_PLAIN = (
+    "INSERT INTO message (id, seal, body) "
+    f"SELECT n, ?1 + n, ?2 FROM (SELECT 1 + {_LAST} AS n FROM meta)"
+)
+PUT_ANY = (
+    "INSERT INTO message (id, seal, due, mirror, place, priority, headers, body) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
+LAST_AND_WAITING = f"SELECT {_LAST}, {_LAST} - taken FROM meta"
+_NEXT = (
+    "FROM message WHERE id >= (SELECT head FROM meta) "
+    "AND owner IS NULL AND place IS NULL AND due IS NULL ORDER BY id"
+)
+_TAKE = "UPDATE message SET owner = ?1, due = ?2, place = NULL, attempts = attempts + 1, seal = seal + 1"
+_RETURNING = "RETURNING id, body, headers, priority, attempts, seal"
+# The next in the order of ids, unless a message out of turn or one that fell due may go first.
+TAKE_NEXT = (
+    f"{_TAKE} WHERE id = (SELECT id {_NEXT} LIMIT 1) "
+    "AND NOT EXISTS (SELECT 1 FROM message WHERE place IS NOT NULL) "
+    f"AND NOT EXISTS (SELECT 1 FROM message WHERE due <= ?3) {_RETURNING}"
+)
+TAKE_SEVERAL = (
+    f"{_TAKE} WHERE id IN (SELECT id FROM (SELECT * FROM (SELECT place, id FROM message "
+    "WHERE place IS NOT NULL ORDER BY place, id LIMIT ?3) "
+    f"UNION ALL SELECT * FROM (SELECT 0 AS place, id {_NEXT} LIMIT ?3)) "
+    f"ORDER BY place, id LIMIT ?3) {_RETURNING}"
+)
+_HELD = "WHERE id = ? AND attempts = ? AND owner IS NOT NULL AND (due IS NULL OR due > ?)"
+_READY = "owner = NULL, due = NULL, mirror = NULL, place = -priority"
+ACK = f"DELETE FROM message {_HELD}"
+NACK = f"UPDATE message SET {_READY} {_HELD}"
+RETURN = f"UPDATE message SET {_READY} WHERE owner = ?"
+RETURN_ALL = f"UPDATE message SET {_READY} WHERE owner IS NOT NULL"
+END_LEASES = f"UPDATE message SET {_READY} WHERE due <= ? AND owner IS NOT NULL"
+END_DELAYS = f"UPDATE message SET {_READY} WHERE due <= ? AND owner IS NULL"
+COUNT_DELAYED = "UPDATE meta SET delayed = delayed + ?1, guard = guard + ?1"
+NEXT_DUE = "SELECT min(due) FROM message WHERE due IS NOT NULL"
+SIZES = f"SELECT {_LAST} - taken - delayed, delayed, taken - gone FROM meta"
+TOUCH = "UPDATE meta SET guard = guard"  # A transaction as small as any.
+
+
+class SQLiteQueue(MessageQueue):
+    """Messages in an SQLite file, for threads and processes at once.
+
+    ``lease=None`` means: until ack or nack, until the handle that took the message is closed, or
+    until its process has died. Two open handles never receive what the other holds.
+
+    A message that another process puts wakes a waiting ``get`` after 50 ms at the latest, and so
+    does a message that a dead process held; one of the same process wakes it at once. While
+    another process writes, a call waits its turn; after 60 s of that it raises QueueError.
+
+    When the disk is full, ``put`` raises OSError (ENOSPC) and stores nothing. Each open handle
+    keeps 6 MB in reserve, so that messages can still be taken and acknowledged. When writing or
+    syncing fails, every later call raises QueueError: only a reopened queue knows what is on disk.
+
+    Parameters
+    ----------
+    path : path
+        The database. It is made if it does not exist; its folder must exist. It must be on a local
+        disk, for SQLite shares memory between processes.
+    maxsize, lease, clock
+        As for :class:`MessageQueue`; the clock must be the same for all who share the queue.
+    sync : {"always", "batch", "never"}
+        When a put is safe from a power cut (from a crash of the process it is at once).
+        "always": when ``put`` returns. "batch": ``batch_size`` puts or ``batch_time`` seconds
+        later, whichever is first, so that a power cut loses at most the last ``batch_size``
+        messages or what was put in the last ``batch_time`` seconds (by default 1000 messages,
+        10 ms) and the time that one sync takes. "never": after ``flush``, or when the log is
+        copied into the database, about every 4000 puts.
+    sync_acks : bool
+        Whether an ack, too, returns only once it is on disk. By default it is lazy: it rides on
+        the next sync, and a power cut before that leads to a redelivery, which "at least once"
+        allows. That a message was taken is always lazy.
+    batch_size : int
+        Puts after which "batch" syncs.
+    batch_time : float or None
+        Seconds after which "batch" syncs; None: not by time, the owner calls ``flush``.
+
+    Raises
+    ------
+    CorruptQueueError
+        The file is damaged; :func:`recover_sqlite` saves what is intact.
+    QueueError
+        The file is something else than a queue, or of a version that this one does not know.
+
+    Warns
+    -----
+    RecoveryWarning
+        The last owner died, and the end of the log was torn or is missing.
+    """
+
+    def __init__(
+        self,
+        path: str | PathLike[str],
+        maxsize: int = 0,
+        *,
+        sync: Literal["always", "batch", "never"] = "always",
+        sync_acks: bool = False,
+        batch_size: int = 1000,
+        batch_time: float | None = 0.01,
+        lease: float | None = None,
+        clock: Clock = time.time,
+    ) -> None:
+        super().__init__(maxsize, lease, clock)
+        _check_sync(sync, batch_size, batch_time)
+        self.path = Path(path).absolute()
+        self.sync = sync
+        self.sync_acks = sync_acks
+        self.batch_size = batch_size
+        self.batch_time = batch_time
+        self._lock = threading.Lock()
+        self._arrived = threading.Condition(self._lock)
+        self._room = threading.Condition(self._lock)
+        self._unsafe = threading.Condition(self._lock)
+        self._getters = 0
+        self._putters = 0
+        self._closed = False
+        self._broken: str | None = None
+        self._last_put = 0
+        self._puts_to_sync = 0
+        self._commits_to_sync = 0
+        self._pages = 0  # Written to the log since the last checkpoint, about.
+        self._most_pages = CHECKPOINT_UNSYNCED if sync == "never" else CHECKPOINT
+        _check_place(self.path)
+        with opening(self.path):
+            self._open()
+        _OPEN.add(self)
+        self._syncer: threading.Thread | None = None
+        if sync == "batch" and batch_time is not None:
+            self._syncer = threading.Thread(target=self._sync_in_time, daemon=True)
+            self._syncer.start()
+
+    def _open(self) -> None:
+        alive, dead = others(self.path)
+        try:
+            for owner in dead:
+                owner.give_reserve()
+            log = None if alive else read_log(_beside(self.path, "-wal"))
+            self._connect()
+            try:
+                if not self._do(self._strict, "PRAGMA application_id")[0][0]:
+                    self._create()
+                self._check_version()
+                self._do(self._strict, "PRAGMA journal_mode = WAL")
+                if not alive:
+                    _look_through(self._strict, self.path)
+                    _compare_with_marks(self._strict, self.path, log, dead)
+                    self._work(self._strict, lambda: self._strict.execute(RETURN_ALL))
+                self._owner = Owner(self.path)
+                for owner in dead:
+                    self._give_back(owner.number)
+            except BaseException:
+                self._disconnect()
+                raise
+        except BaseException:
+            for owner in dead:
+                owner.close()
+            raise
+        for owner in dead:
+            owner.remove()
+
+    def _connect(self) -> None:
+        """One connection syncs whenever it commits, the other one leaves that to it."""
+        levels = {"_strict": "FULL", "_lazy": "OFF" if self.sync == "never" else "NORMAL"}
+        self._connections: list[sqlite3.Connection] = []
+        for name, level in levels.items():
+            connection = sqlite3.connect(
+                self.path, timeout=0, isolation_level=None, check_same_thread=False
+            )
+            connection.text_factory = bytes
+            self._connections.append(connection)
+            cursor = connection.cursor()
+            setattr(self, name, cursor)
+            for setting in (
+                f"page_size = {PAGE}",
+                "auto_vacuum = INCREMENTAL",
+                f"synchronous = {level}",
+                "wal_autocheckpoint = 0",  # We choose the moment, to know what is synced.
+                "cache_spill = OFF",  # The log has whole transactions only.
+                "trusted_schema = OFF",
+                "cell_size_check = ON",
+                f"journal_size_limit = {4 * CHECKPOINT_UNSYNCED * PAGE}",
+            ):
+                cursor.execute(f"PRAGMA {setting}")
+        self._putter = self._strict if self.sync == "always" else self._lazy
+        self._settler = self._strict if self.sync_acks else self._lazy
+
+    _strict: sqlite3.Cursor
+    _lazy: sqlite3.Cursor
+
+    def _create(self) -> None:
+        if self._do(self._strict, "SELECT count(*) FROM sqlite_schema")[0][0]:
+            return  # Somebody's database; the check of the version refuses it.
+        self._do(self._strict, "PRAGMA journal_mode = WAL")
+
+        def create() -> None:
+            for statement in _statements(SCHEMA):
+                self._strict.execute(statement)
+            self._strict.execute(f"PRAGMA application_id = {APPLICATION}")
+            self._strict.execute(f"PRAGMA user_version = {VERSION}")
+
+        self._work(self._strict, create)
+
+    def _check_version(self) -> None:
+        application = self._do(self._strict, "PRAGMA application_id")[0][0]
+        version = self._do(self._strict, "PRAGMA user_version")[0][0]
+        if application != APPLICATION:
+            raise QueueError(
+                f"{self.path} is an SQLite database, but no queue (its application_id is "
+                f"{application:#x}, a queue's is {APPLICATION:#x}); choose another path"
+            )
+        if version != VERSION:
+            raise QueueError(
+                f"{self.path} is a queue of version {version}, and this program knows version "
+                f"{VERSION} only; open it with the program that made it"
+            )
+
+    # Statements and transactions
+
+    def _do(self, cursor: sqlite3.Cursor, statement: str, values: _Row = ()) -> list[Any]:
+        """Run a statement, by itself a transaction unless one has begun; wait while others
+        write."""
+        if self._closed or self._broken:
+            self._refuse()
+        try:
+            return cursor.execute(statement, values).fetchall()
+        except sqlite3.Error as error:
+            failure = error
+        end = time.monotonic() + PATIENCE
+        longest = SHORTEST / 10
+        while _code(failure) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            if time.monotonic() > end:
+                raise QueueError(
+                    f"another process has kept {self.path} locked for {PATIENCE:g} s; "
+                    "end it, or let it go on if it was stopped"
+                )
+            time.sleep(random.uniform(0, longest))
+            longest = min(2 * longest, LONGEST / 5)
+            try:
+                return cursor.execute(statement, values).fetchall()
+            except sqlite3.Error as error:
+                failure = error
+        self._fail(failure)
+
+    def _work(self, cursor: sqlite3.Cursor, work: Callable[[], _T]) -> _T:
+        """Do some work in one transaction."""
+        self._do(cursor, "BEGIN IMMEDIATE")
+        try:
+            result = work()
+            cursor.execute("COMMIT")
+        except BaseException as error:
+            with suppress(sqlite3.Error):
+                cursor.execute("ROLLBACK")
+            if isinstance(error, sqlite3.Error):
+                self._fail(error)
+            raise
+        return result
+
+    def _with_room(self, work: Callable[[], _T]) -> _T:
+        """Do what takes messages out; when the disk is full, with the space in reserve."""
+        try:
+            return work()
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+        self._owner.give_reserve()
+        self._checkpoint()
+        return work()
+
+    def _refuse(self) -> NoReturn:
+        if self._broken and not self._closed:
+            raise QueueError(self._broken)
+        raise QueueClosedError("the queue is closed")
+
+    def _fail(self, error: sqlite3.Error) -> NoReturn:
+        """Say in our own terms what SQLite says."""
+        code = _code(error)
+        if code == sqlite3.SQLITE_FULL:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path)) from error
+        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT):
+            raise _corrupt(self.path, str(error)) from error
+        if code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN):
+            self._broken = (
+                f"reading, writing or syncing {self.path} failed ({error}); what is on disk is not "
+                "known. Close the queue, look after the disk, and open the queue again"
+            )
+            raise QueueError(self._broken) from error
+        if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
+            raise PermissionError(
+                errno.EACCES, f"{os.strerror(errno.EACCES)} ({error})", str(self.path)
+            ) from error
+        raise _corrupt(self.path, str(error)) from error
+
+    # Producers
+
+    def put(
+        self,
+        body: bytes,
+        block: bool = True,
+        timeout: float | None = None,
+        *,
+        headers: Mapping[str, Any] | None = None,
+        priority: int = 0,
+        delay: float = 0.0,
+    ) -> int:
+        if (
+            type(body) is not bytes
+            or headers is not None
+            or priority != 0
+            or delay != 0
+            or self.maxsize > 0
+        ):
+            return self.put_many(
+                [body], block, timeout, headers=headers, priority=priority, delay=delay
+            )[0]
+        with self._lock:
+            if self._closed or not self._owner.has_reserve:
+                self._check_disk(len(body))
+            self._do(self._putter, PUT_PLAIN, (crc32(body, PLAIN), body))
+            number = self._putter.lastrowid
+            assert number is not None
+            self._was_put(number, 1, 1 + len(body) // PAGE)
+            return number
+
+    def put_many(
+        self,
+        bodies: Iterable[bytes],
+        block: bool = True,
+        timeout: float | None = None,
+        *,
+        headers: Mapping[str, Any] | None = None,
+        priority: int = 0,
+        delay: float = 0.0,
+    ) -> list[int]:
+        bodies = [check_body(body) for body in bodies]
+        check_options(priority, delay)
+        if not -(2**63) < priority < 2**63:
+            raise ValueError(f"priority must be between -2**63 and 2**63, got {priority!r}")
+        if block and self.maxsize > 0:
+            check_timeout(timeout)
+        text = None if headers is None else encode_headers(headers).encode()
+        if not bodies:
+            with self._lock:
+                if self._closed or self._broken:
+                    self._refuse()
+            return []
+        if 0 < self.maxsize < len(bodies):
+            raise ValueError(f"{len(bodies)} messages can never fit into maxsize={self.maxsize}")
+        end = inf if timeout is None else time.monotonic() + timeout
+        start = crc32(_prefix(priority, text))
+        place = -priority if priority and not delay else None
+        size = sum(map(len, bodies))
+
+        def store() -> range | None:
+            last, waiting = self._putter.execute(LAST_AND_WAITING).fetchone()
+            if 0 < self.maxsize < waiting + len(bodies):
+                return None
+            due = self.clock() + delay if delay else None
+            mirror = None if due is None else -due
+            self._putter.executemany(
+                PUT_ANY,
+                [
+                    (n, crc32(body, start) + n, due, mirror, place, priority, text, body)
+                    for n, body in enumerate(bodies, last + 1)
+                ],
+            )
+            if delay:
+                self._putter.execute(COUNT_DELAYED, (len(bodies),))
+            return range(last + 1, last + 1 + len(bodies))
+
+        with self._lock:
+            pause = SHORTEST
+            while True:
+                self._check_disk(size)
+                ids = self._work(self._putter, store)
+                if ids is not None:
+                    self._was_put(ids[-1], len(ids), 2 + len(ids) // 8 + size // PAGE)
+                    return list(ids)
+                remaining = end - time.monotonic() if block else 0.0
+                if remaining <= 0:
+                    raise Full
+                self._putters += 1
+                try:
+                    self._room.wait(min(remaining, pause))
+                finally:
+                    self._putters -= 1
+                pause = min(2 * pause, LONGEST)
+
+    def _check_disk(self, size: int) -> None:
+        """Refuse to put when the room to take it out again is missing."""
+        if self._closed or self._broken:
+            self._refuse()
+        if not self._owner.take_reserve() or (size > CHECKPOINT * PAGE and self._free() < 3 * size):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
+
+    def _free(self) -> float:
+        if sys.platform == "win32":
+            return inf
+        volume = os.statvfs(self.path)
+        return volume.f_bavail * volume.f_frsize
+
+    def _was_put(self, last: int, messages: int, pages: int) -> None:
+        self._last_put = last
+        marks = self._owner.marks
+        marks[PUT] = last
+        marks[PUT + 1] = ~last
+        self._puts_to_sync += messages
+        if self.sync == "always":
+            self._synced()
+        else:
+            self._commits_to_sync += 1
+            if self.sync == "batch":
+                if self._puts_to_sync >= self.batch_size:
+                    self._flush()
+                elif self._puts_to_sync == messages:
+                    self._unsafe.notify()
+        self._pages += pages
+        if self._pages >= self._most_pages:
+            self._checkpoint()
+        if self._getters:
+            self._arrived.notify(messages)
+
+    # Consumers
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Message:
+        with self._lock:
+            if timeout is None:
+                now = self.clock()
+                until = None if self.lease is None else now + self.lease
+                taken = self._with_room(
+                    lambda: self._do(self._lazy, TAKE_NEXT, (self._owner.number, until, now))
+                )
+                if taken and _intact(taken[0]):
+                    return self._were_taken(taken)[0]
+                if taken:
+                    self._set_aside(taken[0])
+            return self._wait_for_messages(1, block, timeout)[0]
+
+    def get_many(
+        self, most: int, block: bool = False, timeout: float | None = None
+    ) -> list[Message]:
+        check_most(most)
+        with self._lock:
+            try:
+                return self._wait_for_messages(most, block, timeout)
+            except Empty:
+                return []
+
+    def _wait_for_messages(self, most: int, block: bool, timeout: float | None) -> list[Message]:
+        if block:
+            check_timeout(timeout)
+        end = inf if timeout is None else time.monotonic() + timeout
+        pause = SHORTEST
+        while True:
+            messages = self._take(most)
+            if not messages and (not block or pause == LONGEST) and self._bury():
+                messages = self._take(most)
+            if messages:
+                return messages
+            remaining = end - time.monotonic() if block else 0.0
+            if remaining <= 0:
+                raise Empty
+            self._getters += 1
+            try:
+                self._arrived.wait(min(remaining, pause, self._due_in()))
+            finally:
+                self._getters -= 1
+            pause = min(2 * pause, LONGEST)
+
+    def _take(self, most: int) -> list[Message]:
+        """Up to so many messages in their order, from now on unacked."""
+        if not self._sizes()[0]:
+            return []
+
+        def take() -> list[_Row]:
+            until = None if self.lease is None else self.clock() + self.lease
+            values = (self._owner.number, until, most)
+            rows = sorted(self._lazy.execute(TAKE_SEVERAL, values).fetchall(), key=_order)
+            for place, row in enumerate(rows):
+                if not _intact(row):
+                    raise _Damaged(row, place)
+            return rows
+
+        try:
+            return self._were_taken(self._with_room(lambda: self._work(self._lazy, take)))
+        except _Damaged as error:
+            if error.place == 0:
+                self._set_aside(error.row)
+            most = error.place  # The damaged one is reported when it is first.
+            return self._were_taken(self._with_room(lambda: self._work(self._lazy, take)))
+
+    def _set_aside(self, row: _Row) -> NoReturn:
+        """Keep a damaged message where it is in nobody's way, and report it."""
+
+        def move() -> None:
+            for statement in (
+                "INSERT INTO aside SELECT id, seal, attempts, priority, headers, body "
+                "FROM message WHERE id = ?",
+                "UPDATE message SET owner = 0 WHERE id = ? AND owner IS NULL",
+                "DELETE FROM message WHERE id = ?",
+            ):
+                self._lazy.execute(statement, (row[0],))
+
+        self._with_room(lambda: self._work(self._lazy, move))
+        self._was_written(3)
+        raise CorruptQueueError(
+            f"message {row[0]} in {self.path} is damaged: its checksum does not fit its content. "
+            "It was set aside (in the table aside) and is not delivered; go on with the next one",
+            self.path,
+        )
+
+    def _were_taken(self, rows: list[_Row]) -> list[Message]:
+        if not rows:
+            return []
+        marks = self._owner.marks
+        marks[TAKEN] = number = rows[-1][0]
+        marks[TAKEN + 1] = ~number
+        self._was_written(2 + len(rows) // 8)
+        if self._putters:
+            self._room.notify_all()
+        if self.lease is not None and self._getters:
+            self._arrived.notify()  # Whoever waits has a new instant to wake up at.
+        return [
+            _new_message(
+                Message,
+                (number, body, {} if headers is None else json.loads(headers), priority, attempts),
+            )
+            for number, body, headers, priority, attempts, _ in rows
+        ]
+
+    def ack(self, message: Message) -> None:
+        with self._lock:
+            values = (message[0], message[4], self.clock())
+            self._with_room(lambda: self._do(self._settler, ACK, values))
+            if self._settler.rowcount != 1:
+                self._refuse_to_settle(message)
+            self._was_acked(message[0], 2)
+
+    def ack_many(self, messages: Iterable[Message]) -> None:
+        messages = list(messages)
+
+        def ack() -> None:
+            for message in messages:
+                self._settler.execute(ACK, (message.id, message.attempts, now))
+                if self._settler.rowcount != 1:
+                    raise _NotHeld(message)
+
+        with self._lock:
+            now = self.clock()
+            try:
+                self._with_room(lambda: self._work(self._settler, ack))
+            except _NotHeld as error:
+                self._refuse_to_settle(error.message)
+            if messages:
+                self._was_acked(messages[-1].id, 2 + len(messages) // 8)
+
+    def nack(self, message: Message, requeue: bool = True) -> None:
+        with self._lock:
+            values = (message.id, message.attempts, self.clock())
+            settle = NACK if requeue else ACK
+            self._with_room(lambda: self._do(self._lazy, settle, values))
+            if self._lazy.rowcount != 1:
+                self._refuse_to_settle(message)
+            self._was_written(3)
+            if requeue and self._getters:
+                self._arrived.notify()
+
+    def _was_acked(self, number: int, pages: int) -> None:
+        marks = self._owner.marks
+        marks[ACKED] = number
+        marks[ACKED + 1] = ~number
+        if self.sync_acks:
+            self._synced()
+        else:
+            self._commits_to_sync += 1
+        self._pages += pages
+        if self._pages >= self._most_pages:
+            self._checkpoint()
+
+    def _was_written(self, pages: int) -> None:
+        self._commits_to_sync += 1
+        self._pages += pages
+        if self._pages >= self._most_pages:
+            self._checkpoint()
+
+    def _refuse_to_settle(self, message: Message) -> NoReturn:
+        self._sizes()  # Leases that ran out are over.
+        row = self._do(
+            self._lazy,
+            "SELECT attempts FROM message WHERE id = ? AND owner IS NOT NULL",
+            (message.id,),
+        )
+        if row and row[0][0] != message.attempts:
+            raise LeaseLostError(
+                f"message {message.id} in attempt {message.attempts} has passed on: its lease ran "
+                f"out, and another consumer holds it in attempt {row[0][0]}"
+            )
+        raise LeaseLostError(
+            f"message {message.id} in attempt {message.attempts} is not held: it was acked or "
+            "nacked before, its lease ran out, or it came from another queue"
+        )
+
+    # Owners
+
+    def _bury(self) -> bool:
+        """Give back what dead owners held; whether there was any such owner."""
+        if not anybody_else(self.path, self._owner.number):
+            return False
+        with opening(self.path):
+            _, dead = others(self.path, self._owner.number)
+            for owner in dead:
+                self._give_back(owner.number)
+                owner.remove()
+        return bool(dead)
+
+    def _give_back(self, number: int) -> None:
+        if self._do(self._lazy, SIZES)[0][2]:
+            self._with_room(lambda: self._do(self._lazy, RETURN, (number,)))
+            if self._lazy.rowcount:
+                self._was_written(2)
+
+    # Time
+
+    def _sizes(self) -> tuple[int, int, int]:
+        """Messages ready, delayed and unacked, after making ready what has fallen due."""
+        due = self._do(self._lazy, NEXT_DUE)[0][0]
+        if due is not None:
+            now = self.clock()
+            if due <= now:
+                self._with_room(lambda: self._work(self._lazy, lambda: self._release(now)))
+                self._was_written(3)
+        ready, delayed, unacked = self._do(self._lazy, SIZES)[0]
+        return ready, delayed, unacked
+
+    def _release(self, now: float) -> None:
+        self._lazy.execute(END_LEASES, (now,))
+        self._lazy.execute(END_DELAYS, (now,))
+        self._lazy.execute(COUNT_DELAYED, (-self._lazy.rowcount,))
+
+    def _due_in(self) -> float:
+        due = self._do(self._lazy, NEXT_DUE)[0][0]
+        return inf if due is None else max(0.0, due - self.clock())
+
+    def due_in(self) -> float:
+        with self._lock:
+            return self._due_in()
+
+    # Safety
+
+    def _synced(self) -> None:
+        self._commits_to_sync = self._puts_to_sync = 0
+        marks = self._owner.marks
+        marks[SYNCED] = self._last_put
+        marks[SYNCED + 1] = ~self._last_put
+
+    def _flush(self) -> None:
+        """A commit that syncs takes all commits before it along."""
+        if self._commits_to_sync:
+            self._do(self._strict, TOUCH)
+            self._pages += 1
+            self._synced()
+
+    def _checkpoint(self) -> None:
+        """Copy the log into the database, both synced, so that the log can start again."""
+        self._pages = 0
+        try:
+            self._do(self._strict, "PRAGMA wal_checkpoint(PASSIVE)")
+            self._synced()
+            if self.sync == "never":
+                self._do(self._strict, TOUCH)  # The new start of the log is synced, too.
+            self._shrink(500)
+        except OSError:
+            self._owner.give_reserve()  # The disk is full: from now on puts are refused.
+
+    def _shrink(self, most: int) -> None:
+        """Give pages back to the disk once they are more than half of the database."""
+        free = self._do(self._strict, "PRAGMA freelist_count")[0][0]
+        pages = self._do(self._strict, "PRAGMA page_count")[0][0]
+        if free > 64 and 2 * free > pages:
+            self._do(self._lazy, f"PRAGMA incremental_vacuum({min(free, most)})")
+            self._was_written(0)
+
+    def _sync_in_time(self) -> None:
+        assert self.batch_time is not None
+        with self._lock:
+            while not self._closed and not self._broken:
+                if not self._puts_to_sync:
+                    self._unsafe.wait()
+                    continue
+                end = time.monotonic() + self.batch_time
+                while not self._closed and (remaining := end - time.monotonic()) > 0:
+                    self._unsafe.wait(remaining)
+                with suppress(QueueError, OSError):  # The next call says so again.
+                    self._flush()
+
+    # The rest
+
+    def qsize(self) -> int:
+        with self._lock:
+            return self._sizes()[0]
+
+    @property
+    def delayed(self) -> int:
+        with self._lock:
+            return self._sizes()[1]
+
+    @property
+    def unacked(self) -> int:
+        with self._lock:
+            return self._sizes()[2]
+
+    def full(self) -> bool:
+        with self._lock:
+            ready, delayed, _ = self._sizes()
+            return 0 < self.maxsize <= ready + delayed
+
+    def ids(self) -> set[int]:
+        """Ids of all messages that the queue keeps: ready, delayed and unacked."""
+        with self._lock:
+            return {number for (number,) in self._do(self._lazy, "SELECT id FROM message")}
+
+    def flush(self) -> None:
+        """Sync everything this handle did, acks included."""
+        with self._lock:
+            if self._closed:
+                return
+            self._flush()
+
+    def close(self) -> None:
+        """Give back what this handle holds, sync, and leave one tidy file if it was the last."""
+        with self._lock:
+            if self._closed:
+                return
+            try:
+                if not self._broken:
+                    self._give_back(self._owner.number)
+                    self._flush()
+            finally:
+                self._end(keep=self._broken is not None)
+        self._join()
+
+    def _end(self, keep: bool, forget: bool = False) -> None:
+        """Close everything; ``keep`` leaves the files as they are."""
+        with opening(self.path):
+            try:
+                if not keep:
+                    self._shrink(1 << 30)
+            finally:
+                self._closed = True
+                for condition in (self._arrived, self._room, self._unsafe):
+                    condition.notify_all()
+                _OPEN.discard(self)
+                if forget:
+                    self._owner.forget()
+                elif keep:
+                    self._owner.leave(keep=True)
+                else:
+                    self._owner.give_reserve()
+                self._disconnect(checkpoint=not keep)
+                if not keep:
+                    self._owner.leave()
+
+    def _join(self) -> None:
+        if self._syncer is not None and self._syncer is not threading.current_thread():
+            self._syncer.join()
+
+    def _disconnect(self, checkpoint: bool = False) -> None:
+        """Close the connections. SQLite would copy the log into the database and remove it; a
+        database whose name is gone for the moment it leaves alone."""
+        aside = _beside(self.path, "-moved")
+        if not checkpoint:
+            self.path.rename(aside)
+        try:
+            for connection in reversed(self._connections):
+                with suppress(sqlite3.Error):
+                    connection.close()
+        finally:
+            if not checkpoint:
+                aside.rename(self.path)
+
+    def _kill(self) -> None:
+        """Leave the files as the end of the process by force does; for experiments."""
+        with self._lock:
+            if not self._closed:
+                self._end(keep=True)
+        self._join()
+
+    def _lose_power(self) -> None:
+        """Leave the files as a power cut does, what was not synced being gone; for experiments
+        with a queue that nobody else has open."""
+        with self._lock:
+            if not self._closed:
+                lost = self._commits_to_sync
+                self._end(keep=True, forget=True)
+                name = _beside(self.path, "-wal")
+                log = read_log(name)
+                if lost and log is not None:
+                    kept = log.commits[: max(0, len(log.commits) - lost)]
+                    os.truncate(name, kept[-1] if kept else 0)
+        self._join()
+
+
+class _NotHeld(Exception):  # noqa: N818 - neither of the two leaves this module
+    def __init__(self, message: Message) -> None:
+        super().__init__()
+        self.message = message
+
+
+class _Damaged(Exception):  # noqa: N818
+    def __init__(self, row: _Row, place: int) -> None:
+        super().__init__()
+        self.row = row
+        self.place = place
+
+
+_OPEN: weakref.WeakSet[SQLiteQueue] = weakref.WeakSet()
+_INHERITED: list[Any] = []
+
+
+def _leave_to_parent() -> None:
+    """In a forked child: a connection must not be used, nor closed, in two processes."""
+    for queue in list(_OPEN):
+        _INHERITED.append(queue._connections)
+        queue._closed = True
+        queue._lock = threading.Lock()
+        queue._owner.leave(keep=True)
+    _OPEN.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_to_parent)
+
+
+def _beside(path: Path, ending: str) -> Path:
+    return path.with_name(path.name + ending)
+
+
+def _code(error: sqlite3.Error) -> int:
+    code: int = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+    return code & 0xFF
+
+
+def _corrupt(path: Path, what: str, offset: int | None = None) -> CorruptQueueError:
+    return CorruptQueueError(
+        f"{path} is damaged: {what}. recover_sqlite(path, into) saves the intact messages into a "
+        "new queue",
+        path,
+        offset,
+    )
+
+
+def _check_sync(sync: object, batch_size: object, batch_time: object) -> None:
+    if sync not in ("always", "batch", "never"):
+        raise ValueError(f"sync must be 'always', 'batch' or 'never', got {sync!r}")
+    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+        raise ValueError(f"batch_size must be a whole number >= 1, got {batch_size!r}")
+    if batch_time is not None and not (
+        isinstance(batch_time, int | float) and 0 < batch_time < inf
+    ):
+        raise ValueError(f"batch_time must be > 0 seconds or None, got {batch_time!r}")
+
+
+def _check_place(path: Path) -> None:
+    if path.is_dir():
+        raise QueueError(f"{path} is a folder; an SQLite queue is one file")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "there is no such folder", str(path.parent))
+
+
+def _statements(script: str) -> Iterable[str]:
+    statement = ""
+    for line in script.strip().splitlines():
+        statement += f"{line}\n"
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+
+
+def _prefix(priority: object, headers: bytes | None) -> bytes:
+    """What the checksum covers before the body."""
+    return b"%a" % priority if headers is None else b"%a\0%b" % (priority, headers)
+
+
+def _intact(row: _Row) -> bool:
+    """Whether a row's seal fits; whatever types the damage made of it."""
+    number, body, headers, priority, attempts, seal = row
+    if not (isinstance(body, bytes) and isinstance(headers, bytes | None)):
+        return False
+    start = PLAIN if headers is None and priority == 0 else crc32(_prefix(priority, headers))
+    return bool(
+        all(type(value) is int for value in (priority, attempts, seal))
+        and crc32(body, start) + number + attempts == seal
+    )
+
+
+def _order(row: _Row) -> tuple[int, int]:
+    """Who goes first; a priority may be damaged."""
+    return (-row[3] if isinstance(row[3], int) else 0, row[0])
+
+
+def _look_through(cursor: sqlite3.Cursor, path: Path) -> None:
+    """Check the structure, the counts and every message; make damaged messages ready, so that
+    they are found."""
+    found = cursor.execute("PRAGMA integrity_check(3)").fetchall()
+    if found != [(b"ok",)]:
+        text = "; ".join(str(line.decode(errors="replace")).replace("\n", " ") for (line,) in found)
+        raise _corrupt(path, text)
+    counts = cursor.execute(
+        f"SELECT head, taken, gone, seq, delayed, guard, {_LAST} FROM meta"
+    ).fetchall()
+    if len(counts) != 1 or not all(type(value) is int for value in counts[0]):
+        raise _corrupt(path, "the counts are no whole numbers")
+    *parts, guard, last = counts[0]
+    head, taken, gone, _, delayed = parts
+    bad: list[int] = []
+    seen = held = later = lost = 0
+    for number, due, mirror, place, owner, *row in cursor.execute(
+        "SELECT id, due, mirror, place, owner, body, headers, priority, attempts, seal FROM message"
+    ):
+        seen += 1
+        held += owner is not None
+        later += owner is None and due is not None
+        lost += number < head and owner is None and due is None and place is None
+        sound = _intact((number, *row)) and (place is None or place == -row[2])
+        if not sound or (owner is None and due != (None if mirror is None else -mirror)):
+            bad.append(number)
+    if sum(parts) != guard or lost or (seen, held, later) != (last - gone, taken - gone, delayed):
+        raise _corrupt(
+            path,
+            f"the counts do not fit ({seen} messages where {last - gone} should be, {held} unacked "
+            f"where {taken - gone} should be, {later} delayed where {delayed} should be)",
+        )
+    for number in bad:
+        cursor.execute(
+            f"UPDATE meta SET delayed = delayed - n, guard = guard - n FROM (SELECT count(*) AS n "
+            "FROM message WHERE id = ? AND owner IS NULL AND due IS NOT NULL)",
+            (number,),
+        )
+        cursor.execute(
+            "UPDATE message SET owner = NULL, due = NULL, mirror = NULL, place = 0, seal = -1 "
+            "WHERE id = ?",
+            (number,),
+        )
+
+
+def _compare_with_marks(
+    cursor: sqlite3.Cursor, path: Path, log: Log | None, dead: list[DeadOwner]
+) -> None:
+    """Notice when the end of the log is missing: what owners did and SQLite does not know."""
+    last = cursor.execute(f"SELECT {_LAST} FROM meta").fetchone()[0]
+    synced = max((owner.marks.synced for owner in dead), default=0)
+    put = max((owner.marks.put for owner in dead), default=0)
+    file = _beside(path, "-wal")
+    offset, dropped = (0, 0) if log is None else (log.end, log.dropped)
+    if synced > last:
+        raise CorruptQueueError(
+            f"{file} is damaged at byte {offset}: SQLite reads it up to there, to message {last}, "
+            f"and message {synced} was on disk. recover_sqlite(path, into) saves the intact "
+            "messages into a new queue",
+            file,
+            offset,
+        )
+    undone = sum(
+        cursor.execute(f"SELECT count(*) FROM message WHERE id = ? {state}", (number,)).fetchone()[
+            0
+        ]
+        for owner in dead
+        for number, state in ((owner.marks.acked, ""), (owner.marks.taken, "AND attempts = 0"))
+    )
+    messages = max(0, put - last)
+    if messages or undone or dropped:
+        what = [f"{dropped} bytes after byte {offset} were dropped"]
+        if messages:
+            what.append(f"{messages} messages are missing that were put and not yet synced")
+        if undone:
+            what.append("messages that were taken or acknowledged, but not yet synced, are back")
+        warnings.warn(
+            RecoveryWarning(
+                f"the end of {file} was torn: {'; '.join(what)}. After a power cut that is what "
+                f"sync and sync_acks allow; without one, {file.name} was damaged",
+                file,
+                offset,
+                dropped,
+                messages,
+            ),
+            stacklevel=4,
+        )
