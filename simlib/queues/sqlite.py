@@ -1,38 +1,9 @@
 """A queue in one SQLite file, shared by threads and processes, that survives their crashes.
 
-**Files.** For a queue at ``q.db``: the database ``q.db``; while it is open, SQLite's write-ahead
-log ``q.db-wal`` and its index ``q.db-shm``, a locked file for each open handle
+For a queue at ``q.db`` there is the database ``q.db``; while it is open, SQLite's write-ahead log
+``q.db-wal`` and its index ``q.db-shm``, a locked file for each open handle
 (:mod:`simlib.queues.owners`), and for moments ``q.db-lock``. After the last close only ``q.db`` is
-left.
-
-**Schema, version 1** (``application_id`` 0x73514d71, ``user_version`` 1), see ``SCHEMA`` below.
-Table ``message`` has one row per message that is kept:
-
-=========  =========================================================================================
-id         from 1, without gaps, in the order of the puts
-seal       crc32(body, crc32(priority as decimal ASCII, NUL, headers)) + id + attempts; where
-           there are no headers, "NUL, headers" is left out
-attempts   deliveries so far
-owner      number of the handle that holds it; NULL: it waits
-due        instant at which its delay or its lease ends; NULL: neither is pending
-mirror     for a delayed message -due, so that a change of either shows
-place      -priority of a message that is ready, but not simply next in the order of ids: with a
-           priority, returned, or once delayed; else NULL
-priority   the larger goes first
-headers    JSON text, or NULL
-body       the bytes
-=========  =========================================================================================
-
-Table ``meta`` has one row of counts, kept by triggers wherever that is possible: ``head`` (messages
-with an id below it are not simply next), ``taken`` (how many do not wait any more), ``gone`` (how
-many have no row any more), ``seq`` (the highest id ever taken), ``delayed``, and ``guard``, the sum
-of these. From them come all sizes in one look: the newest id less ``taken`` is what waits, ``taken``
-less ``gone`` is unacked. Table ``aside`` keeps damaged rows that were found.
-
-**Damage.** Whoever opens a queue that nobody else has open reads all of it: SQLite's integrity
-check, every seal, and the counts (about 0.5 s per 100 MB). What it finds in the structure or the
-counts raises CorruptQueueError; a damaged row is reported when its turn comes, and set aside. A
-write-ahead log that lost its end is noticed by the marks that owners leave.
+left. What is in it says :mod:`simlib.queues.sqlite_schema`.
 """
 
 from __future__ import annotations
@@ -45,16 +16,16 @@ import sqlite3
 import sys
 import threading
 import time
-import warnings
 import weakref
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import closing, suppress
+from contextlib import suppress
 from math import inf
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal, NoReturn, TypeVar
 from zlib import crc32
 
+from . import sqlite_schema as sql
 from .base import (
     Clock,
     CorruptQueueError,
@@ -65,96 +36,24 @@ from .base import (
     MessageQueue,
     QueueClosedError,
     QueueError,
-    RecoveryWarning,
     check_body,
     check_most,
     check_options,
     check_timeout,
     encode_headers,
 )
-from .owners import ACKED, PUT, SYNCED, TAKEN, DeadOwner, Owner, anybody_else, opening, others
-from .wal import Log, read_log
+from .owners import ACKED, PUT, SYNCED, TAKEN, Owner, anybody_else, opening, others
+from .sqlite_check import compare_with_marks, corrupt, look_through
+from .sqlite_schema import APPLICATION, PAGE, PLAIN, VERSION, Row, intact, prefix
+from .wal import read_log
 
 _new_message = tuple.__new__
 _T = TypeVar("_T")
-_Row = tuple[Any, ...]
 
-APPLICATION, VERSION = 0x73514D71, 1
-PAGE = 4096
 CHECKPOINT = 1000  # Pages in the log after which it is copied into the database.
 CHECKPOINT_UNSYNCED = 4000  # The same where only the checkpoint syncs, so that it pays off.
 PATIENCE = 60.0  # Seconds to wait for another process that holds the write lock.
 SHORTEST, LONGEST = 0.001, 0.05  # Seconds between two looks for what other processes did.
-PLAIN = crc32(b"0")  # Where the checksum of a message with nothing but a body begins.
-
-SCHEMA = """
-CREATE TABLE message (
-  id INTEGER PRIMARY KEY, seal INTEGER NOT NULL, attempts INTEGER NOT NULL DEFAULT 0,
-  owner INTEGER, due REAL, mirror REAL, place INTEGER, priority INTEGER NOT NULL DEFAULT 0,
-  headers TEXT, body BLOB NOT NULL);
-CREATE INDEX message_place ON message (place, id) WHERE place IS NOT NULL;
-CREATE INDEX message_due ON message (due) WHERE due IS NOT NULL;
-CREATE TABLE meta (
-  one INTEGER PRIMARY KEY, head INTEGER NOT NULL, taken INTEGER NOT NULL, gone INTEGER NOT NULL,
-  seq INTEGER NOT NULL, delayed INTEGER NOT NULL, guard INTEGER NOT NULL);
-INSERT INTO meta VALUES (1, 1, 0, 0, 0, 0, 1);
-CREATE TABLE aside (
-  id INTEGER, seal INTEGER, attempts INTEGER, priority INTEGER, headers TEXT, body BLOB);
-CREATE TRIGGER message_gone AFTER DELETE ON message BEGIN
-  UPDATE meta SET gone = gone + 1, guard = guard + 1;
-END;
-CREATE TRIGGER message_taken AFTER UPDATE OF owner ON message
-WHEN old.owner IS NULL AND new.owner IS NOT NULL BEGIN
-  UPDATE meta SET taken = taken + 1, seq = max(seq, new.id),
-    head = iif(old.place IS NULL, max(head, new.id + 1), head);
-  UPDATE meta SET guard = head + taken + gone + seq + delayed;
-END;
-CREATE TRIGGER message_returned AFTER UPDATE OF owner ON message
-WHEN old.owner IS NOT NULL AND new.owner IS NULL BEGIN
-  UPDATE meta SET taken = taken - 1, guard = guard - 1;
-END;
-"""
-
-_LAST = "max(ifnull((SELECT max(id) FROM message), 0), seq)"
-PUT_PLAIN = (
-    "INSERT INTO message (id, seal, body) "
-    f"SELECT n, ?1 + n, ?2 FROM (SELECT 1 + {_LAST} AS n FROM meta)"
-)
-PUT_ANY = (
-    "INSERT INTO message (id, seal, due, mirror, place, priority, headers, body) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-)
-LAST_AND_WAITING = f"SELECT {_LAST}, {_LAST} - taken FROM meta"
-_NEXT = (
-    "FROM message WHERE id >= (SELECT head FROM meta) "
-    "AND owner IS NULL AND place IS NULL AND due IS NULL ORDER BY id"
-)
-_TAKE = "UPDATE message SET owner = ?1, due = ?2, place = NULL, attempts = attempts + 1, seal = seal + 1"
-_RETURNING = "RETURNING id, body, headers, priority, attempts, seal"
-# The next in the order of ids, unless a message out of turn or one that fell due may go first.
-TAKE_NEXT = (
-    f"{_TAKE} WHERE id = (SELECT id {_NEXT} LIMIT 1) "
-    "AND NOT EXISTS (SELECT 1 FROM message WHERE place IS NOT NULL) "
-    f"AND NOT EXISTS (SELECT 1 FROM message WHERE due <= ?3) {_RETURNING}"
-)
-TAKE_SEVERAL = (
-    f"{_TAKE} WHERE id IN (SELECT id FROM (SELECT * FROM (SELECT place, id FROM message "
-    "WHERE place IS NOT NULL ORDER BY place, id LIMIT ?3) "
-    f"UNION ALL SELECT * FROM (SELECT 0 AS place, id {_NEXT} LIMIT ?3)) "
-    f"ORDER BY place, id LIMIT ?3) {_RETURNING}"
-)
-_HELD = "WHERE id = ? AND attempts = ? AND owner IS NOT NULL AND (due IS NULL OR due > ?)"
-_READY = "owner = NULL, due = NULL, mirror = NULL, place = -priority"
-ACK = f"DELETE FROM message {_HELD}"
-NACK = f"UPDATE message SET {_READY} {_HELD}"
-RETURN = f"UPDATE message SET {_READY} WHERE owner = ?"
-RETURN_ALL = f"UPDATE message SET {_READY} WHERE owner IS NOT NULL"
-END_LEASES = f"UPDATE message SET {_READY} WHERE due <= ? AND owner IS NOT NULL"
-END_DELAYS = f"UPDATE message SET {_READY} WHERE due <= ? AND owner IS NULL"
-COUNT_DELAYED = "UPDATE meta SET delayed = delayed + ?1, guard = guard + ?1"
-NEXT_DUE = "SELECT min(due) FROM message WHERE due IS NOT NULL"
-SIZES = f"SELECT {_LAST} - taken - delayed, delayed, taken - gone FROM meta"
-TOUCH = "UPDATE meta SET guard = guard"  # A transaction as small as any.
 
 
 class SQLiteQueue(MessageQueue):
@@ -261,9 +160,9 @@ class SQLiteQueue(MessageQueue):
                 self._check_version()
                 self._do(self._strict, "PRAGMA journal_mode = WAL")
                 if not alive:
-                    _look_through(self._strict, self.path)
-                    _compare_with_marks(self._strict, self.path, log, dead)
-                    self._work(self._strict, lambda: self._strict.execute(RETURN_ALL))
+                    look_through(self._strict, self.path)
+                    compare_with_marks(self._strict, self.path, log, dead)
+                    self._work(self._strict, lambda: self._return(self._strict, sql.RETURN_ALL))
                 self._owner = Owner(self.path)
                 for owner in dead:
                     self._give_back(owner.number)
@@ -312,7 +211,7 @@ class SQLiteQueue(MessageQueue):
         self._do(self._strict, "PRAGMA journal_mode = WAL")
 
         def create() -> None:
-            for statement in _statements(SCHEMA):
+            for statement in sql.statements():
                 self._strict.execute(statement)
             self._strict.execute(f"PRAGMA application_id = {APPLICATION}")
             self._strict.execute(f"PRAGMA user_version = {VERSION}")
@@ -335,7 +234,7 @@ class SQLiteQueue(MessageQueue):
 
     # Statements and transactions
 
-    def _do(self, cursor: sqlite3.Cursor, statement: str, values: _Row = ()) -> list[Any]:
+    def _do(self, cursor: sqlite3.Cursor, statement: str, values: Row = ()) -> list[Any]:
         """Run a statement, by itself a transaction unless one has begun; wait while others
         write."""
         if self._closed or self._broken:
@@ -396,7 +295,7 @@ class SQLiteQueue(MessageQueue):
         if code == sqlite3.SQLITE_FULL:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path)) from error
         if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT):
-            raise _corrupt(self.path, str(error)) from error
+            raise corrupt(self.path, str(error)) from error
         if code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN):
             self._broken = (
                 f"reading, writing or syncing {self.path} failed ({error}); what is on disk is not "
@@ -407,7 +306,7 @@ class SQLiteQueue(MessageQueue):
             raise PermissionError(
                 errno.EACCES, f"{os.strerror(errno.EACCES)} ({error})", str(self.path)
             ) from error
-        raise _corrupt(self.path, str(error)) from error
+        raise corrupt(self.path, str(error)) from error
 
     # Producers
 
@@ -434,7 +333,7 @@ class SQLiteQueue(MessageQueue):
         with self._lock:
             if self._closed or not self._owner.has_reserve:
                 self._check_disk(len(body))
-            self._do(self._putter, PUT_PLAIN, (crc32(body, PLAIN), body))
+            self._do(self._putter, sql.PUT_PLAIN, (crc32(body, PLAIN), body))
             number = self._putter.lastrowid
             assert number is not None
             self._was_put(number, 1, 1 + len(body) // PAGE)
@@ -452,8 +351,8 @@ class SQLiteQueue(MessageQueue):
     ) -> list[int]:
         bodies = [check_body(body) for body in bodies]
         check_options(priority, delay)
-        if not -(2**63) < priority < 2**63:
-            raise ValueError(f"priority must be between -2**63 and 2**63, got {priority!r}")
+        if not abs(priority) < 2**63 - 1:
+            raise ValueError(f"priority must be within ±(2**63 - 2), got {priority!r}")
         if block and self.maxsize > 0:
             check_timeout(timeout)
         text = None if headers is None else encode_headers(headers).encode()
@@ -465,25 +364,25 @@ class SQLiteQueue(MessageQueue):
         if 0 < self.maxsize < len(bodies):
             raise ValueError(f"{len(bodies)} messages can never fit into maxsize={self.maxsize}")
         end = inf if timeout is None else time.monotonic() + timeout
-        start = crc32(_prefix(priority, text))
+        start = crc32(prefix(priority, text))
         place = -priority if priority and not delay else None
         size = sum(map(len, bodies))
 
         def store() -> range | None:
-            last, waiting = self._putter.execute(LAST_AND_WAITING).fetchone()
+            last, waiting = self._putter.execute(sql.NEWEST_AND_WAITING).fetchone()
             if 0 < self.maxsize < waiting + len(bodies):
                 return None
-            due = self.clock() + delay if delay else None
-            mirror = None if due is None else -due
+            due = self.clock() + delay if delay else -0.5
+            mirror = -due if delay else None
             self._putter.executemany(
-                PUT_ANY,
+                sql.PUT_ANY,
                 [
                     (n, crc32(body, start) + n, due, mirror, place, priority, text, body)
                     for n, body in enumerate(bodies, last + 1)
                 ],
             )
             if delay:
-                self._putter.execute(COUNT_DELAYED, (len(bodies),))
+                self._putter.execute(sql.COUNT_DELAYED, (len(bodies),))
             return range(last + 1, last + 1 + len(bodies))
 
         with self._lock:
@@ -543,15 +442,9 @@ class SQLiteQueue(MessageQueue):
     def get(self, block: bool = True, timeout: float | None = None) -> Message:
         with self._lock:
             if timeout is None:
-                now = self.clock()
-                until = None if self.lease is None else now + self.lease
-                taken = self._with_room(
-                    lambda: self._do(self._lazy, TAKE_NEXT, (self._owner.number, until, now))
-                )
-                if taken and _intact(taken[0]):
-                    return self._were_taken(taken)[0]
-                if taken:
-                    self._set_aside(taken[0])
+                message = self._with_room(self._take_next)
+                if message is not None:
+                    return message
             return self._wait_for_messages(1, block, timeout)[0]
 
     def get_many(
@@ -580,44 +473,59 @@ class SQLiteQueue(MessageQueue):
                 raise Empty
             self._getters += 1
             try:
-                self._arrived.wait(min(remaining, pause, self._due_in()))
+                self._arrived.wait(min(remaining, pause, self._due_in(exactly=False)))
             finally:
                 self._getters -= 1
             pause = min(2 * pause, LONGEST)
+
+    def _take_next(self) -> Message | None:
+        """The message that is next in the order of ids, if nothing else may be; the short way."""
+        row = self._work(self._lazy, self._take_plain)
+        return None if row is None else self._were_taken([row])[0]
+
+    def _take_plain(self) -> Row | None:
+        now = self.clock()
+        rows = self._lazy.execute(sql.NEXT, (now,)).fetchall()
+        if not rows or not intact(rows[0]):
+            return None
+        row: Row = rows[0]
+        number = row[0]
+        until = inf if self.lease is None else now + self.lease
+        self._lazy.execute(sql.TAKE_PLAIN, (self._owner.number, until, number))
+        self._lazy.execute(sql.COUNT_TAKEN, (number + 1, 1, number, until))
+        return row
 
     def _take(self, most: int) -> list[Message]:
         """Up to so many messages in their order, from now on unacked."""
         if not self._sizes()[0]:
             return []
+        bad, rows = self._with_room(lambda: self._work(self._lazy, lambda: self._take_any(most)))
+        if bad is not None:
+            self._set_aside(bad)
+        return self._were_taken(rows)
 
-        def take() -> list[_Row]:
-            until = None if self.lease is None else self.clock() + self.lease
-            values = (self._owner.number, until, most)
-            rows = sorted(self._lazy.execute(TAKE_SEVERAL, values).fetchall(), key=_order)
-            for place, row in enumerate(rows):
-                if not _intact(row):
-                    raise _Damaged(row, place)
-            return rows
+    def _take_any(self, most: int) -> tuple[Row | None, list[Row]]:
+        """A damaged row that is first, or the rows before one, from now on unacked."""
+        found = self._lazy.execute(sql.NEXT_SEVERAL, (most,)).fetchall()
+        good = next((n for n, row in enumerate(found) if not intact(row[:6])), len(found))
+        if found and not good:
+            return found[0], []
+        found = found[:good]
+        until = inf if self.lease is None else self.clock() + self.lease
+        owner = self._owner.number
+        self._lazy.executemany(sql.TAKE, [(owner, until, row[0]) for row in found])
+        head = max((row[0] + 1 for row in found if row[6]), default=0)
+        last = max((row[0] for row in found), default=0)
+        self._lazy.execute(sql.COUNT_TAKEN, (head, len(found), last, until))
+        return None, [row[:6] for row in found]
 
-        try:
-            return self._were_taken(self._with_room(lambda: self._work(self._lazy, take)))
-        except _Damaged as error:
-            if error.place == 0:
-                self._set_aside(error.row)
-            most = error.place  # The damaged one is reported when it is first.
-            return self._were_taken(self._with_room(lambda: self._work(self._lazy, take)))
-
-    def _set_aside(self, row: _Row) -> NoReturn:
+    def _set_aside(self, row: Row) -> NoReturn:
         """Keep a damaged message where it is in nobody's way, and report it."""
 
         def move() -> None:
-            for statement in (
-                "INSERT INTO aside SELECT id, seal, attempts, priority, headers, body "
-                "FROM message WHERE id = ?",
-                "UPDATE message SET owner = 0 WHERE id = ? AND owner IS NULL",
-                "DELETE FROM message WHERE id = ?",
-            ):
-                self._lazy.execute(statement, (row[0],))
+            self._lazy.execute(sql.SET_ASIDE, (row[0],))
+            self._lazy.execute(sql.REMOVE, (row[0],))
+            self._lazy.execute(sql.COUNT_TAKEN, (0, 1, row[0], inf))
 
         self._with_room(lambda: self._work(self._lazy, move))
         self._was_written(3)
@@ -627,7 +535,7 @@ class SQLiteQueue(MessageQueue):
             self.path,
         )
 
-    def _were_taken(self, rows: list[_Row]) -> list[Message]:
+    def _were_taken(self, rows: list[Row]) -> list[Message]:
         if not rows:
             return []
         marks = self._owner.marks
@@ -649,7 +557,7 @@ class SQLiteQueue(MessageQueue):
     def ack(self, message: Message) -> None:
         with self._lock:
             values = (message[0], message[4], self.clock())
-            self._with_room(lambda: self._do(self._settler, ACK, values))
+            self._with_room(lambda: self._do(self._settler, sql.ACK, values))
             if self._settler.rowcount != 1:
                 self._refuse_to_settle(message)
             self._was_acked(message[0], 2)
@@ -659,7 +567,7 @@ class SQLiteQueue(MessageQueue):
 
         def ack() -> None:
             for message in messages:
-                self._settler.execute(ACK, (message.id, message.attempts, now))
+                self._settler.execute(sql.ACK, (message.id, message.attempts, now))
                 if self._settler.rowcount != 1:
                     raise _NotHeld(message)
 
@@ -675,9 +583,16 @@ class SQLiteQueue(MessageQueue):
     def nack(self, message: Message, requeue: bool = True) -> None:
         with self._lock:
             values = (message.id, message.attempts, self.clock())
-            settle = NACK if requeue else ACK
-            self._with_room(lambda: self._do(self._lazy, settle, values))
-            if self._lazy.rowcount != 1:
+            if requeue:
+                done = self._with_room(
+                    lambda: self._work(
+                        self._lazy, lambda: self._return(self._lazy, sql.NACK, values)
+                    )
+                )
+            else:
+                self._with_room(lambda: self._do(self._lazy, sql.ACK, values))
+                done = self._lazy.rowcount
+            if not done:
                 self._refuse_to_settle(message)
             self._was_written(3)
             if requeue and self._getters:
@@ -702,12 +617,8 @@ class SQLiteQueue(MessageQueue):
             self._checkpoint()
 
     def _refuse_to_settle(self, message: Message) -> NoReturn:
-        self._sizes()  # Leases that ran out are over.
-        row = self._do(
-            self._lazy,
-            "SELECT attempts FROM message WHERE id = ? AND owner IS NOT NULL",
-            (message.id,),
-        )
+        self._release()
+        row = self._do(self._lazy, sql.ATTEMPT, (message.id,))
         if row and row[0][0] != message.attempts:
             raise LeaseLostError(
                 f"message {message.id} in attempt {message.attempts} has passed on: its lease ran "
@@ -732,32 +643,49 @@ class SQLiteQueue(MessageQueue):
         return bool(dead)
 
     def _give_back(self, number: int) -> None:
-        if self._do(self._lazy, SIZES)[0][2]:
-            self._with_room(lambda: self._do(self._lazy, RETURN, (number,)))
-            if self._lazy.rowcount:
-                self._was_written(2)
+        if self._do(self._lazy, sql.UNACKED)[0][0]:
+            self._with_room(
+                lambda: self._work(
+                    self._lazy, lambda: self._return(self._lazy, sql.RETURN, (number,))
+                )
+            )
+            self._was_written(2)
+
+    def _return(self, cursor: sqlite3.Cursor, statement: str, values: Row = ()) -> int:
+        """Run a statement that makes held messages ready; how many they are."""
+        cursor.execute(statement, values)
+        returned = cursor.rowcount
+        cursor.execute(sql.COUNT_RETURNED, (returned,))
+        return returned
 
     # Time
 
-    def _sizes(self) -> tuple[int, int, int]:
-        """Messages ready, delayed and unacked, after making ready what has fallen due."""
-        due = self._do(self._lazy, NEXT_DUE)[0][0]
-        if due is not None:
-            now = self.clock()
-            if due <= now:
-                self._with_room(lambda: self._work(self._lazy, lambda: self._release(now)))
-                self._was_written(3)
-        ready, delayed, unacked = self._do(self._lazy, SIZES)[0]
-        return ready, delayed, unacked
+    def _sizes(self) -> tuple[int, int]:
+        """How many messages are ready and how many delayed, after what has fallen due."""
+        self._release()
+        ready, delayed = self._do(self._lazy, sql.WAITING)[0]
+        return ready, delayed
 
-    def _release(self, now: float) -> None:
-        self._lazy.execute(END_LEASES, (now,))
-        self._lazy.execute(END_DELAYS, (now,))
-        self._lazy.execute(COUNT_DELAYED, (-self._lazy.rowcount,))
+    def _release(self) -> None:
+        """Make ready what has fallen due: delayed messages, and those whose lease ran out."""
+        due = self._do(self._lazy, sql.NOT_DUE_BEFORE)[0][0]
+        if due == inf:
+            return
+        now = self.clock()
 
-    def _due_in(self) -> float:
-        due = self._do(self._lazy, NEXT_DUE)[0][0]
-        return inf if due is None else max(0.0, due - self.clock())
+        def release() -> None:
+            self._return(self._lazy, sql.END_LEASES, (now,))
+            self._lazy.execute(sql.FIND_FIRST_LEASE)
+            self._lazy.execute(sql.END_DELAYS, (now,))
+            self._lazy.execute(sql.COUNT_DELAYED, (-self._lazy.rowcount,))
+
+        if due <= now:
+            self._with_room(lambda: self._work(self._lazy, release))
+            self._was_written(3)
+
+    def _due_in(self, exactly: bool = True) -> float:
+        due = self._do(self._lazy, sql.DUE if exactly else sql.NOT_DUE_BEFORE)[0][0]
+        return max(0.0, float(due) - self.clock())
 
     def due_in(self) -> float:
         with self._lock:
@@ -774,7 +702,7 @@ class SQLiteQueue(MessageQueue):
     def _flush(self) -> None:
         """A commit that syncs takes all commits before it along."""
         if self._commits_to_sync:
-            self._do(self._strict, TOUCH)
+            self._do(self._strict, sql.TOUCH)
             self._pages += 1
             self._synced()
 
@@ -785,7 +713,7 @@ class SQLiteQueue(MessageQueue):
             self._do(self._strict, "PRAGMA wal_checkpoint(PASSIVE)")
             self._synced()
             if self.sync == "never":
-                self._do(self._strict, TOUCH)  # The new start of the log is synced, too.
+                self._do(self._strict, sql.TOUCH)  # The new start of the log is synced, too.
             self._shrink(500)
         except OSError:
             self._owner.give_reserve()  # The disk is full: from now on puts are refused.
@@ -825,17 +753,18 @@ class SQLiteQueue(MessageQueue):
     @property
     def unacked(self) -> int:
         with self._lock:
-            return self._sizes()[2]
+            self._release()
+            unacked: int = self._do(self._lazy, sql.UNACKED)[0][0]
+            return unacked
 
     def full(self) -> bool:
         with self._lock:
-            ready, delayed, _ = self._sizes()
-            return 0 < self.maxsize <= ready + delayed
+            return 0 < self.maxsize <= sum(self._sizes())
 
     def ids(self) -> set[int]:
         """Ids of all messages that the queue keeps: ready, delayed and unacked."""
         with self._lock:
-            return {number for (number,) in self._do(self._lazy, "SELECT id FROM message")}
+            return {number for (number,) in self._do(self._lazy, sql.IDS)}
 
     def flush(self) -> None:
         """Sync everything this handle did, acks included."""
@@ -918,17 +847,10 @@ class SQLiteQueue(MessageQueue):
         self._join()
 
 
-class _NotHeld(Exception):  # noqa: N818 - neither of the two leaves this module
+class _NotHeld(Exception):  # noqa: N818 - it never leaves this module
     def __init__(self, message: Message) -> None:
         super().__init__()
         self.message = message
-
-
-class _Damaged(Exception):  # noqa: N818
-    def __init__(self, row: _Row, place: int) -> None:
-        super().__init__()
-        self.row = row
-        self.place = place
 
 
 _OPEN: weakref.WeakSet[SQLiteQueue] = weakref.WeakSet()
@@ -958,15 +880,6 @@ def _code(error: sqlite3.Error) -> int:
     return code & 0xFF
 
 
-def _corrupt(path: Path, what: str, offset: int | None = None) -> CorruptQueueError:
-    return CorruptQueueError(
-        f"{path} is damaged: {what}. recover_sqlite(path, into) saves the intact messages into a "
-        "new queue",
-        path,
-        offset,
-    )
-
-
 def _check_sync(sync: object, batch_size: object, batch_time: object) -> None:
     if sync not in ("always", "batch", "never"):
         raise ValueError(f"sync must be 'always', 'batch' or 'never', got {sync!r}")
@@ -983,123 +896,3 @@ def _check_place(path: Path) -> None:
         raise QueueError(f"{path} is a folder; an SQLite queue is one file")
     if not path.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, "there is no such folder", str(path.parent))
-
-
-def _statements(script: str) -> Iterable[str]:
-    statement = ""
-    for line in script.strip().splitlines():
-        statement += f"{line}\n"
-        if sqlite3.complete_statement(statement):
-            yield statement
-            statement = ""
-
-
-def _prefix(priority: object, headers: bytes | None) -> bytes:
-    """What the checksum covers before the body."""
-    return b"%a" % priority if headers is None else b"%a\0%b" % (priority, headers)
-
-
-def _intact(row: _Row) -> bool:
-    """Whether a row's seal fits; whatever types the damage made of it."""
-    number, body, headers, priority, attempts, seal = row
-    if not (isinstance(body, bytes) and isinstance(headers, bytes | None)):
-        return False
-    start = PLAIN if headers is None and priority == 0 else crc32(_prefix(priority, headers))
-    return bool(
-        all(type(value) is int for value in (priority, attempts, seal))
-        and crc32(body, start) + number + attempts == seal
-    )
-
-
-def _order(row: _Row) -> tuple[int, int]:
-    """Who goes first; a priority may be damaged."""
-    return (-row[3] if isinstance(row[3], int) else 0, row[0])
-
-
-def _look_through(cursor: sqlite3.Cursor, path: Path) -> None:
-    """Check the structure, the counts and every message; make damaged messages ready, so that
-    they are found."""
-    found = cursor.execute("PRAGMA integrity_check(3)").fetchall()
-    if found != [(b"ok",)]:
-        text = "; ".join(str(line.decode(errors="replace")).replace("\n", " ") for (line,) in found)
-        raise _corrupt(path, text)
-    counts = cursor.execute(
-        f"SELECT head, taken, gone, seq, delayed, guard, {_LAST} FROM meta"
-    ).fetchall()
-    if len(counts) != 1 or not all(type(value) is int for value in counts[0]):
-        raise _corrupt(path, "the counts are no whole numbers")
-    *parts, guard, last = counts[0]
-    head, taken, gone, _, delayed = parts
-    bad: list[int] = []
-    seen = held = later = lost = 0
-    for number, due, mirror, place, owner, *row in cursor.execute(
-        "SELECT id, due, mirror, place, owner, body, headers, priority, attempts, seal FROM message"
-    ):
-        seen += 1
-        held += owner is not None
-        later += owner is None and due is not None
-        lost += number < head and owner is None and due is None and place is None
-        sound = _intact((number, *row)) and (place is None or place == -row[2])
-        if not sound or (owner is None and due != (None if mirror is None else -mirror)):
-            bad.append(number)
-    if sum(parts) != guard or lost or (seen, held, later) != (last - gone, taken - gone, delayed):
-        raise _corrupt(
-            path,
-            f"the counts do not fit ({seen} messages where {last - gone} should be, {held} unacked "
-            f"where {taken - gone} should be, {later} delayed where {delayed} should be)",
-        )
-    for number in bad:
-        cursor.execute(
-            f"UPDATE meta SET delayed = delayed - n, guard = guard - n FROM (SELECT count(*) AS n "
-            "FROM message WHERE id = ? AND owner IS NULL AND due IS NOT NULL)",
-            (number,),
-        )
-        cursor.execute(
-            "UPDATE message SET owner = NULL, due = NULL, mirror = NULL, place = 0, seal = -1 "
-            "WHERE id = ?",
-            (number,),
-        )
-
-
-def _compare_with_marks(
-    cursor: sqlite3.Cursor, path: Path, log: Log | None, dead: list[DeadOwner]
-) -> None:
-    """Notice when the end of the log is missing: what owners did and SQLite does not know."""
-    last = cursor.execute(f"SELECT {_LAST} FROM meta").fetchone()[0]
-    synced = max((owner.marks.synced for owner in dead), default=0)
-    put = max((owner.marks.put for owner in dead), default=0)
-    file = _beside(path, "-wal")
-    offset, dropped = (0, 0) if log is None else (log.end, log.dropped)
-    if synced > last:
-        raise CorruptQueueError(
-            f"{file} is damaged at byte {offset}: SQLite reads it up to there, to message {last}, "
-            f"and message {synced} was on disk. recover_sqlite(path, into) saves the intact "
-            "messages into a new queue",
-            file,
-            offset,
-        )
-    undone = sum(
-        cursor.execute(f"SELECT count(*) FROM message WHERE id = ? {state}", (number,)).fetchone()[
-            0
-        ]
-        for owner in dead
-        for number, state in ((owner.marks.acked, ""), (owner.marks.taken, "AND attempts = 0"))
-    )
-    messages = max(0, put - last)
-    if messages or undone or dropped:
-        what = [f"{dropped} bytes after byte {offset} were dropped"]
-        if messages:
-            what.append(f"{messages} messages are missing that were put and not yet synced")
-        if undone:
-            what.append("messages that were taken or acknowledged, but not yet synced, are back")
-        warnings.warn(
-            RecoveryWarning(
-                f"the end of {file} was torn: {'; '.join(what)}. After a power cut that is what "
-                f"sync and sync_acks allow; without one, {file.name} was damaged",
-                file,
-                offset,
-                dropped,
-                messages,
-            ),
-            stacklevel=4,
-        )
