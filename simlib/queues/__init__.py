@@ -11,9 +11,11 @@ from .base import (
     QueueError,
     QueueLockedError,
     RecoveryWarning,
+    Salvage,
 )
 from .memory import MemoryQueue
 from .sqlite import SQLiteQueue
+from .sqlite_salvage import recover_sqlite
 
 __all__ = [
     "CorruptQueueError",
@@ -28,4 +30,6 @@ __all__ = [
     "QueueLockedError",
     "RecoveryWarning",
     "SQLiteQueue",
+    "Salvage",
+    "recover_sqlite",
 ]

@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from math import isfinite
 from os import PathLike
 from pathlib import Path
@@ -34,6 +35,7 @@ __all__ = [
     "QueueError",
     "QueueLockedError",
     "RecoveryWarning",
+    "Salvage",
 ]
 
 Clock = Callable[[], float]
@@ -100,6 +102,18 @@ class RecoveryWarning(UserWarning):
         self.offset = offset
         self.dropped = dropped
         self.messages = messages
+
+
+@dataclass(frozen=True)
+class Salvage:
+    """What came of saving a damaged queue."""
+
+    path: Path
+    """The new queue."""
+    messages: int
+    """How many messages are in it."""
+    lost: tuple[tuple[Path, int | None, str], ...]
+    """What could not be saved: in which file, at which byte (None: not known), and what."""
 
 
 class Message(NamedTuple):

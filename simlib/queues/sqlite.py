@@ -42,16 +42,17 @@ from .base import (
     check_timeout,
     encode_headers,
 )
-from .owners import ACKED, PUT, SYNCED, TAKEN, Owner, anybody_else, opening, others
+from .owners import ACKED, PUT, SYNCED, TAKEN, DeadOwner, Owner, anybody_else, opening, others
 from .sqlite_check import compare_with_marks, corrupt, look_through
-from .sqlite_schema import APPLICATION, PAGE, PLAIN, VERSION, Row, intact, prefix
-from .wal import read_log
+from .sqlite_schema import APPLICATION, PAGE, PLAIN, VERSION, Row, intact
+from .wal import Log, read_log
 
 _new_message = tuple.__new__
 _T = TypeVar("_T")
 
 CHECKPOINT = 1000  # Pages in the log after which it is copied into the database.
 CHECKPOINT_UNSYNCED = 4000  # The same where only the checkpoint syncs, so that it pays off.
+LARGE = CHECKPOINT * PAGE  # Bytes put at once for which the reserve might not do.
 PATIENCE = 60.0  # Seconds to wait for another process that holds the write lock.
 SHORTEST, LONGEST = 0.001, 0.05  # Seconds between two looks for what other processes did.
 
@@ -133,6 +134,7 @@ class SQLiteQueue(MessageQueue):
         self._putters = 0
         self._closed = False
         self._broken: str | None = None
+        self._stopped = False  # Either of the two.
         self._last_put = 0
         self._puts_to_sync = 0
         self._commits_to_sync = 0
@@ -153,19 +155,19 @@ class SQLiteQueue(MessageQueue):
             for owner in dead:
                 owner.give_reserve()
             log = None if alive else read_log(_beside(self.path, "-wal"))
-            self._connect()
+            self._connections: list[sqlite3.Connection] = []
             try:
-                if not self._do(self._strict, "PRAGMA application_id")[0][0]:
-                    self._create()
+                self._connect()
                 self._check_version()
                 self._do(self._strict, "PRAGMA journal_mode = WAL")
                 if not alive:
-                    look_through(self._strict, self.path)
-                    compare_with_marks(self._strict, self.path, log, dead)
-                    self._work(self._strict, lambda: self._return(self._strict, sql.RETURN_ALL))
+                    self._work(self._strict, lambda: self._take_over(log, dead))
                 self._owner = Owner(self.path)
                 for owner in dead:
                     self._give_back(owner.number)
+            except sqlite3.Error as error:
+                self._disconnect()
+                self._fail(error)
             except BaseException:
                 self._disconnect()
                 raise
@@ -176,10 +178,16 @@ class SQLiteQueue(MessageQueue):
         for owner in dead:
             owner.remove()
 
+    def _take_over(self, log: Log | None, dead: list[DeadOwner]) -> None:
+        """Become the owner of what nobody else has open."""
+        look_through(self._strict, self.path)
+        compare_with_marks(self._strict, self.path, log, dead)
+        self._return(self._strict, sql.RETURN_ALL)
+        self._strict.execute(sql.FIND_FIRST_LEASE)
+
     def _connect(self) -> None:
         """One connection syncs whenever it commits, the other one leaves that to it."""
         levels = {"_strict": "FULL", "_lazy": "OFF" if self.sync == "never" else "NORMAL"}
-        self._connections: list[sqlite3.Connection] = []
         for name, level in levels.items():
             connection = sqlite3.connect(
                 self.path, timeout=0, isolation_level=None, check_same_thread=False
@@ -206,8 +214,6 @@ class SQLiteQueue(MessageQueue):
     _lazy: sqlite3.Cursor
 
     def _create(self) -> None:
-        if self._do(self._strict, "SELECT count(*) FROM sqlite_schema")[0][0]:
-            return  # Somebody's database; the check of the version refuses it.
         self._do(self._strict, "PRAGMA journal_mode = WAL")
 
         def create() -> None:
@@ -220,6 +226,9 @@ class SQLiteQueue(MessageQueue):
 
     def _check_version(self) -> None:
         application = self._do(self._strict, "PRAGMA application_id")[0][0]
+        if not application and not self._do(self._strict, "SELECT 1 FROM sqlite_schema"):
+            self._create()
+            return
         version = self._do(self._strict, "PRAGMA user_version")[0][0]
         if application != APPLICATION:
             raise QueueError(
@@ -235,14 +244,18 @@ class SQLiteQueue(MessageQueue):
     # Statements and transactions
 
     def _do(self, cursor: sqlite3.Cursor, statement: str, values: Row = ()) -> list[Any]:
-        """Run a statement, by itself a transaction unless one has begun; wait while others
-        write."""
-        if self._closed or self._broken:
+        """Run a statement, by itself a transaction unless one has begun."""
+        if self._stopped:
             self._refuse()
         try:
             return cursor.execute(statement, values).fetchall()
         except sqlite3.Error as error:
-            failure = error
+            return self._again(error, cursor, statement, values)
+
+    def _again(
+        self, failure: sqlite3.Error, cursor: sqlite3.Cursor, statement: str, values: Row
+    ) -> list[Any]:
+        """Run a statement that failed, again and again while others write."""
         end = time.monotonic() + PATIENCE
         longest = SHORTEST / 10
         while _code(failure) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
@@ -257,11 +270,16 @@ class SQLiteQueue(MessageQueue):
                 return cursor.execute(statement, values).fetchall()
             except sqlite3.Error as error:
                 failure = error
-        self._fail(failure)
+        return self._fail(failure)
 
     def _work(self, cursor: sqlite3.Cursor, work: Callable[[], _T]) -> _T:
         """Do some work in one transaction."""
-        self._do(cursor, "BEGIN IMMEDIATE")
+        if self._stopped:
+            self._refuse()
+        try:
+            cursor.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:
+            self._again(error, cursor, "BEGIN IMMEDIATE", ())
         try:
             result = work()
             cursor.execute("COMMIT")
@@ -301,6 +319,7 @@ class SQLiteQueue(MessageQueue):
                 f"reading, writing or syncing {self.path} failed ({error}); what is on disk is not "
                 "known. Close the queue, look after the disk, and open the queue again"
             )
+            self._stopped = True
             raise QueueError(self._broken) from error
         if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
             raise PermissionError(
@@ -331,9 +350,13 @@ class SQLiteQueue(MessageQueue):
                 [body], block, timeout, headers=headers, priority=priority, delay=delay
             )[0]
         with self._lock:
-            if self._closed or not self._owner.has_reserve:
+            if self._stopped or not self._owner.has_reserve or len(body) > LARGE:
                 self._check_disk(len(body))
-            self._do(self._putter, sql.PUT_PLAIN, (crc32(body, PLAIN), body))
+            values = (crc32(body, PLAIN), body)
+            try:
+                self._putter.execute(sql.PUT_PLAIN, values)
+            except sqlite3.Error as error:
+                self._again(error, self._putter, sql.PUT_PLAIN, values)
             number = self._putter.lastrowid
             assert number is not None
             self._was_put(number, 1, 1 + len(body) // PAGE)
@@ -358,13 +381,13 @@ class SQLiteQueue(MessageQueue):
         text = None if headers is None else encode_headers(headers).encode()
         if not bodies:
             with self._lock:
-                if self._closed or self._broken:
+                if self._stopped:
                     self._refuse()
             return []
         if 0 < self.maxsize < len(bodies):
             raise ValueError(f"{len(bodies)} messages can never fit into maxsize={self.maxsize}")
         end = inf if timeout is None else time.monotonic() + timeout
-        start = crc32(prefix(priority, text))
+        begun = sql.start(priority, text)
         place = -priority if priority and not delay else None
         size = sum(map(len, bodies))
 
@@ -372,14 +395,15 @@ class SQLiteQueue(MessageQueue):
             last, waiting = self._putter.execute(sql.NEWEST_AND_WAITING).fetchone()
             if 0 < self.maxsize < waiting + len(bodies):
                 return None
+            sealed = [(n, crc32(body, begun) + n, body) for n, body in enumerate(bodies, last + 1)]
+            if text is None and not priority and not delay:
+                self._putter.executemany(sql.PUT_BODY, sealed)
+                return range(last + 1, last + 1 + len(bodies))
             due = self.clock() + delay if delay else -0.5
             mirror = -due if delay else None
             self._putter.executemany(
                 sql.PUT_ANY,
-                [
-                    (n, crc32(body, start) + n, due, mirror, place, priority, text, body)
-                    for n, body in enumerate(bodies, last + 1)
-                ],
+                [(n, seal, due, mirror, place, priority, text, body) for n, seal, body in sealed],
             )
             if delay:
                 self._putter.execute(sql.COUNT_DELAYED, (len(bodies),))
@@ -405,9 +429,9 @@ class SQLiteQueue(MessageQueue):
 
     def _check_disk(self, size: int) -> None:
         """Refuse to put when the room to take it out again is missing."""
-        if self._closed or self._broken:
+        if self._stopped:
             self._refuse()
-        if not self._owner.take_reserve() or (size > CHECKPOINT * PAGE and self._free() < 3 * size):
+        if not self._owner.take_reserve() or (size > LARGE and self._free() < 3 * size):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
 
     def _free(self) -> float:
@@ -556,8 +580,14 @@ class SQLiteQueue(MessageQueue):
 
     def ack(self, message: Message) -> None:
         with self._lock:
+            if self._stopped:
+                self._refuse()
             values = (message[0], message[4], self.clock())
-            self._with_room(lambda: self._do(self._settler, sql.ACK, values))
+            try:
+                self._settler.execute(sql.ACK, values)
+            except sqlite3.Error as error:
+                failure = error
+                self._with_room(lambda: self._again(failure, self._settler, sql.ACK, values))
             if self._settler.rowcount != 1:
                 self._refuse_to_settle(message)
             self._was_acked(message[0], 2)
@@ -729,12 +759,12 @@ class SQLiteQueue(MessageQueue):
     def _sync_in_time(self) -> None:
         assert self.batch_time is not None
         with self._lock:
-            while not self._closed and not self._broken:
+            while not self._stopped:
                 if not self._puts_to_sync:
                     self._unsafe.wait()
                     continue
                 end = time.monotonic() + self.batch_time
-                while not self._closed and (remaining := end - time.monotonic()) > 0:
+                while not self._stopped and (remaining := end - time.monotonic()) > 0:
                     self._unsafe.wait(remaining)
                 with suppress(QueueError, OSError):  # The next call says so again.
                     self._flush()
@@ -793,7 +823,7 @@ class SQLiteQueue(MessageQueue):
                 if not keep:
                     self._shrink(1 << 30)
             finally:
-                self._closed = True
+                self._closed = self._stopped = True
                 for condition in (self._arrived, self._room, self._unsafe):
                     condition.notify_all()
                 _OPEN.discard(self)
@@ -815,14 +845,15 @@ class SQLiteQueue(MessageQueue):
         """Close the connections. SQLite would copy the log into the database and remove it; a
         database whose name is gone for the moment it leaves alone."""
         aside = _beside(self.path, "-moved")
-        if not checkpoint:
+        moved = not checkpoint and sys.platform != "win32" and self.path.exists()
+        if moved:
             self.path.rename(aside)
         try:
             for connection in reversed(self._connections):
                 with suppress(sqlite3.Error):
                     connection.close()
         finally:
-            if not checkpoint:
+            if moved:
                 aside.rename(self.path)
 
     def _kill(self) -> None:
@@ -861,7 +892,7 @@ def _leave_to_parent() -> None:
     """In a forked child: a connection must not be used, nor closed, in two processes."""
     for queue in list(_OPEN):
         _INHERITED.append(queue._connections)
-        queue._closed = True
+        queue._closed = queue._stopped = True
         queue._lock = threading.Lock()
         queue._owner.leave(keep=True)
     _OPEN.clear()

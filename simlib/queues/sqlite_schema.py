@@ -56,6 +56,7 @@ INSERT INTO message (id, seal, due, body, head, taken, last, delayed)
 COUNTS = "SELECT head, taken, last, delayed, seal FROM message WHERE id = 0"
 NEWEST = "max((SELECT max(id) FROM message), (SELECT last FROM message WHERE id = 0))"
 PUT_PLAIN = f"INSERT INTO message (id, seal, body) VALUES (1 + {NEWEST}, ?1 + 1 + {NEWEST}, ?2)"
+PUT_BODY = "INSERT INTO message (id, seal, body) VALUES (?, ?, ?)"
 PUT_ANY = (
     "INSERT INTO message (id, seal, due, mirror, place, priority, headers, body) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
@@ -130,21 +131,25 @@ def statements() -> Iterable[str]:
             statement = ""
 
 
-def prefix(priority: object, headers: bytes | None) -> bytes:
-    """What the checksum covers before the body."""
-    return b"%a" % priority if headers is None else b"%a\0%b" % (priority, headers)
+def start(priority: int, headers: bytes | None) -> int:
+    """The checksum of what comes before the body."""
+    if headers is None:
+        return crc32(b"%d" % priority) if priority else PLAIN
+    return crc32(b"%d\0%b" % (priority, headers))
+
+
+def seal(number: int, body: bytes, headers: bytes | None, priority: int, attempts: int) -> int:
+    """What guards a row against damage."""
+    return crc32(body, start(priority, headers)) + number + attempts
 
 
 def intact(row: Row) -> bool:
-    """Whether the seal of (id, body, headers, priority, attempts, seal) fits, whatever types the
-    damage made of them."""
-    number, body, headers, priority, attempts, seal = row
-    if type(body) is not bytes or not type(priority) is type(attempts) is type(seal) is int:
-        return False
-    if headers is None:
-        start = PLAIN if priority == 0 else crc32(prefix(priority, None))
-    elif type(headers) is bytes:
-        start = crc32(prefix(priority, headers))
-    else:
-        return False
-    return bool(crc32(body, start) + number + attempts == seal)
+    """Whether (id, body, headers, priority, attempts, seal) is what was stored, whatever types the
+    damage made of these."""
+    number, body, headers, priority, attempts, found = row
+    return (
+        type(body) is bytes
+        and type(priority) is type(attempts) is type(found) is int
+        and (headers is None or type(headers) is bytes)
+        and seal(number, body, headers, priority, attempts) == found
+    )
