@@ -122,6 +122,9 @@ def _pages(path: Path, lost: _Lost) -> dict[int, _Page]:
             begun, damaged = {}, []
             if frame.sound:
                 size = frame.pages
+    lost += damaged  # It may have been the end of a transaction.
+    if log.dropped and not lost:
+        lost.append((file, log.end, "the end of the log is incomplete"))
     return {number: page for number, page in pages.items() if number <= size}
 
 
