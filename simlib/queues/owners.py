@@ -50,7 +50,6 @@ else:
 
 
 PAGE = 4096
-RESERVE = 6 << 20  # A log of the usual length, and one more transaction.
 PUT, SYNCED, TAKEN, ACKED = 0, 2, 4, 6
 
 
@@ -70,10 +69,15 @@ class Owner:
     ----------
     path : Path
         The queue's file.
+    reserve : int
+        Bytes to keep for a full disk.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.number = 1 + max((number for number, _ in _files(path)), default=0)
+    def __init__(self, path: Path, reserve: int) -> None:
+        self._reserve = reserve
+        # From 2: SQLite stores it in as many bytes as the -1 of a message that waits, so that one
+        # that is taken is changed in place.
+        self.number = 1 + max((number for number, _ in _files(path)), default=1)
         self._path = path.with_name(f"{path.name}-owner-{self.number}")
         self._file = self._path.open("x+b")
         _lock(self._file, wait=True)
@@ -91,10 +95,10 @@ class Owner:
         if not self.has_reserve:
             try:
                 if hasattr(os, "posix_fallocate"):
-                    os.posix_fallocate(self._file.fileno(), PAGE, RESERVE)
+                    os.posix_fallocate(self._file.fileno(), PAGE, self._reserve)
                 else:
                     self._file.seek(PAGE)
-                    self._file.write(bytes(RESERVE))
+                    self._file.write(bytes(self._reserve))
                     self._file.flush()
             except OSError:
                 self.give_reserve()

@@ -51,7 +51,8 @@ _new_message = tuple.__new__
 _T = TypeVar("_T")
 
 CHECKPOINT = 1000  # Pages in the log after which it is copied into the database.
-CHECKPOINT_UNSYNCED = 4000  # The same where only the checkpoint syncs, so that it pays off.
+CHECKPOINT_UNSYNCED = 2000  # The same where only the checkpoint syncs, so that it pays off.
+RESERVE = 6 * 1024  # Bytes to keep free per page in the log: it may belong at the database's end.
 LARGE = CHECKPOINT * PAGE  # Bytes put at once for which the reserve might not do.
 PATIENCE = 60.0  # Seconds to wait for another process that holds the write lock.
 SHORTEST, LONGEST = 0.001, 0.05  # Seconds between two looks for what other processes did.
@@ -68,8 +69,9 @@ class SQLiteQueue(MessageQueue):
     another process writes, a call waits its turn; after 60 s of that it raises QueueError.
 
     When the disk is full, ``put`` raises OSError (ENOSPC) and stores nothing. Each open handle
-    keeps 6 MB in reserve, so that messages can still be taken and acknowledged. When writing or
-    syncing fails, every later call raises QueueError: only a reopened queue knows what is on disk.
+    keeps 6 MB in reserve (12 MB where puts do not sync), so that messages can still be taken and
+    acknowledged. When writing or syncing fails, every later call raises QueueError: only a reopened
+    queue knows what is on disk.
 
     Parameters
     ----------
@@ -84,7 +86,7 @@ class SQLiteQueue(MessageQueue):
         later, whichever is first, so that a power cut loses at most the last ``batch_size``
         messages or what was put in the last ``batch_time`` seconds (by default 1000 messages,
         10 ms) and the time that one sync takes. "never": after ``flush``, or when the log is
-        copied into the database, about every 4000 puts.
+        copied into the database, about every 2000 puts.
     sync_acks : bool
         Whether an ack, too, returns only once it is on disk. By default it is lazy: it rides on
         the next sync, and a power cut before that leads to a redelivery, which "at least once"
@@ -135,6 +137,7 @@ class SQLiteQueue(MessageQueue):
         self._closed = False
         self._broken: str | None = None
         self._stopped = False  # Either of the two.
+        self._full = False  # The disk was, and may still be.
         self._last_put = 0
         self._puts_to_sync = 0
         self._commits_to_sync = 0
@@ -162,7 +165,7 @@ class SQLiteQueue(MessageQueue):
                 self._do(self._strict, "PRAGMA journal_mode = WAL")
                 if not alive:
                     self._work(self._strict, lambda: self._take_over(log, dead))
-                self._owner = Owner(self.path)
+                self._owner = Owner(self.path, RESERVE * self._most_pages)
                 for owner in dead:
                     self._give_back(owner.number)
             except sqlite3.Error as error:
@@ -299,6 +302,7 @@ class SQLiteQueue(MessageQueue):
             if error.errno != errno.ENOSPC:
                 raise
         self._owner.give_reserve()
+        self._full = True
         self._checkpoint()
         return work()
 
@@ -350,7 +354,7 @@ class SQLiteQueue(MessageQueue):
                 [body], block, timeout, headers=headers, priority=priority, delay=delay
             )[0]
         with self._lock:
-            if self._stopped or not self._owner.has_reserve or len(body) > LARGE:
+            if self._stopped or self._full or len(body) > LARGE:
                 self._check_disk(len(body))
             values = (crc32(body, PLAIN), body)
             try:
@@ -431,7 +435,9 @@ class SQLiteQueue(MessageQueue):
         """Refuse to put when the room to take it out again is missing."""
         if self._stopped:
             self._refuse()
-        if not self._owner.take_reserve() or (size > LARGE and self._free() < 3 * size):
+        if self._full:
+            self._full = not (self._owner.take_reserve() and self._checkpoint())
+        if self._full or (size > LARGE and self._free() < 3 * size):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
 
     def _free(self) -> float:
@@ -585,9 +591,8 @@ class SQLiteQueue(MessageQueue):
             values = (message[0], message[4], self.clock())
             try:
                 self._settler.execute(sql.ACK, values)
-            except sqlite3.Error as error:
-                failure = error
-                self._with_room(lambda: self._again(failure, self._settler, sql.ACK, values))
+            except sqlite3.Error:
+                self._with_room(lambda: self._do(self._settler, sql.ACK, values))
             if self._settler.rowcount != 1:
                 self._refuse_to_settle(message)
             self._was_acked(message[0], 2)
@@ -736,17 +741,20 @@ class SQLiteQueue(MessageQueue):
             self._pages += 1
             self._synced()
 
-    def _checkpoint(self) -> None:
-        """Copy the log into the database, both synced, so that the log can start again."""
+    def _checkpoint(self) -> bool:
+        """Copy the log into the database, both synced, so that the log can start again; False when
+        the disk is full."""
         self._pages = 0
         try:
-            self._do(self._strict, "PRAGMA wal_checkpoint(PASSIVE)")
-            self._synced()
+            if not self._do(self._strict, "PRAGMA wal_checkpoint(PASSIVE)")[0][0]:
+                self._synced()
             if self.sync == "never":
                 self._do(self._strict, sql.TOUCH)  # The new start of the log is synced, too.
             self._shrink(500)
         except OSError:
-            self._owner.give_reserve()  # The disk is full: from now on puts are refused.
+            self._full = True
+            return False
+        return True
 
     def _shrink(self, most: int) -> None:
         """Give pages back to the disk once they are more than half of the database."""
@@ -799,9 +807,10 @@ class SQLiteQueue(MessageQueue):
     def flush(self) -> None:
         """Sync everything this handle did, acks included."""
         with self._lock:
-            if self._closed:
-                return
-            self._flush()
+            if self._broken:
+                self._refuse()
+            if not self._closed:
+                self._flush()
 
     def close(self) -> None:
         """Give back what this handle holds, sync, and leave one tidy file if it was the last."""

@@ -12,7 +12,7 @@ package = types.ModuleType("simlib")
 package.__path__ = [str(Path(__file__).parents[2] / "simlib")]
 sys.modules["simlib"] = package
 
-from simlib.queues import Empty, SQLiteQueue  # noqa: E402
+from simlib.queues import Empty, QueueError, SQLiteQueue  # noqa: E402
 
 
 def say(letter: str, number: int) -> None:
@@ -51,6 +51,23 @@ def consume(queue: SQLiteQueue) -> None:
         say("b", int(message.body))
         queue.ack(message)
         say("a", int(message.body))
+
+
+def produce_until_it_fails(queue: SQLiteQueue) -> None:
+    """Put until the disk fails, and try the other calls then."""
+    number = 0
+    try:
+        while True:
+            queue.put(b"%d" % number)
+            say("p", number)
+            number += 1
+    except QueueError as error:
+        print(f"QueueError {error}", flush=True)
+    for call in (queue.get, queue.flush):
+        try:
+            call()
+        except QueueError as error:
+            print(f"QueueError {error}", flush=True)
 
 
 def hold(queue: SQLiteQueue) -> None:
