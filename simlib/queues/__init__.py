@@ -16,6 +16,7 @@ from .base import (
 from .file import FileQueue
 from .memory import MemoryQueue
 from .recover import recover
+from .sqlite import SQLiteQueue
 
 __all__ = [
     "CorruptQueueError",
@@ -30,6 +31,7 @@ __all__ = [
     "QueueError",
     "QueueLockedError",
     "RecoveryWarning",
+    "SQLiteQueue",
     "Salvage",
     "recover",
 ]

@@ -106,14 +106,14 @@ class RecoveryWarning(UserWarning):
 
 @dataclass(frozen=True)
 class Salvage:
-    """What could be saved from a damaged queue."""
+    """What came of saving a damaged queue."""
 
     path: Path
     """The new queue."""
     messages: int
-    """How many messages it has."""
-    lost: tuple[str, ...]
-    """What could not be read, each with its file and, where that is known, its offset."""
+    """How many messages are in it."""
+    lost: tuple[tuple[Path, int | None, str], ...]
+    """What could not be saved: in which file, at which byte (None: not known), and what."""
 
 
 class Message(NamedTuple):

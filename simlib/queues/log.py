@@ -212,32 +212,32 @@ def _corrupt(file: Path, offset: int, what: str) -> CorruptQueueError:
     )
 
 
-def salvage(directory: Path) -> tuple[list[tuple[Put, int]], list[str]]:
+def salvage(directory: Path) -> tuple[list[tuple[Put, int]], list[tuple[Path, int | None, str]]]:
     """Every message that can be read and was not settled, with the times it was delivered, and
     what can't be read."""
     log = Log()
     puts: dict[int, Put] = {}
-    lost = []
+    lost: list[tuple[Path, int | None, str]] = []
     files = segment_files(directory)
     for place, file in enumerate(files):
         if place and int(file.stem) != int(files[place - 1].stem) + 1:
-            lost.append(f"{file.parent}: the segment before {file.name} is missing")
+            lost.append((file.parent, None, f"the segment before {file.name}"))
         data = file.read_bytes()
         end = HEADER_SIZE
         try:
             _known_header(file, data)
         except TornError:
-            lost.append(f"{file}: the header, bytes 0 to {HEADER_SIZE}")
+            lost.append((file, 0, "the header"))
         for offset, record in records_after(data, HEADER_SIZE, range(1, 1 << 63)):
             if offset > end:
-                lost.append(f"{file}: bytes {end} to {offset}")
+                lost.append((file, end, f"{offset - end:,} bytes"))
             end = offset + record.size
             log.read(int(file.stem), offset, record)
             if record.kind == PUT:
                 put = put_in(record)
                 puts[put.id] = put
         if any(data[end:]):
-            lost.append(f"{file}: bytes {end} to {len(data)}")
+            lost.append((file, end, f"{len(data) - end:,} bytes"))
     return [
         (puts[number], waiting.attempts) for number, waiting in sorted(log.messages.items())
     ], lost

@@ -11,6 +11,7 @@ from .base import QueueLockedError, Salvage
 from .file import FileQueue
 from .locks import lock_file
 from .log import salvage
+from .sqlite_salvage import recover_sqlite
 
 __all__ = ["recover"]
 
@@ -24,7 +25,7 @@ def recover(path: str | PathLike[str], into: str | PathLike[str] | None = None) 
     Parameters
     ----------
     path : path
-        The directory of a ``FileQueue``, which nobody may have open.
+        The directory of a ``FileQueue`` or the file of an ``SQLiteQueue``. Nobody may have it open.
     into : path, optional
         Where the new queue is made; there must be nothing yet. If not given: beside the old one,
         with ``-recovered`` at the end of the name.
@@ -40,7 +41,7 @@ def recover(path: str | PathLike[str], into: str | PathLike[str] | None = None) 
         raise FileNotFoundError(f"there is no queue at {source}")
     if target.exists():
         raise FileExistsError(f"{target} is there already; name another place for the new queue")
-    return _recover_log(source, target)
+    return _recover_log(source, target) if source.is_dir() else recover_sqlite(source, target)
 
 
 def _recover_log(source: Path, target: Path) -> Salvage:

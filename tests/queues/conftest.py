@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import pytest
 
-from simlib.queues import FileQueue, MemoryQueue, MessageQueue
+from simlib.queues import FileQueue, MemoryQueue, MessageQueue, SQLiteQueue
 
 
 def _memory(folder: Path, **options: Any) -> MessageQueue:
@@ -22,19 +22,20 @@ def _file(folder: Path, **options: Any) -> MessageQueue:
     return FileQueue(folder, segment_size=1 << 10, **options)
 
 
-def _unsynced_file(folder: Path, **options: Any) -> MessageQueue:
-    return FileQueue(folder, sync="never", **options)
-
-
 def _batched_file(folder: Path, **options: Any) -> MessageQueue:
     return FileQueue(folder, sync="batch", batch_size=3, batch_time=0.001, **options)
+
+
+def _sqlite(folder: Path, **options: Any) -> MessageQueue:
+    folder.mkdir()
+    return SQLiteQueue(folder / "q.db", **options)
 
 
 QUEUES: dict[str, Callable[..., MessageQueue]] = {
     "memory": _memory,
     "file": _file,
-    "file, sync never": _unsynced_file,
     "file, sync batch": _batched_file,
+    "sqlite": _sqlite,
 }
 """How to open each sort of queue, given a folder of its own that does not exist yet."""
 
