@@ -16,7 +16,7 @@ from .errors import (
     UnroutableError,
 )
 from .messages import Delivery, Properties, Returned
-from .options import check_name
+from .options import check_name, check_prefetch
 from .queues import BrokerQueue
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ class Channel:
     def declare_queue(
         self, name: str = "", queue: StorageOrOpener | None = None, **options: Any
     ) -> str:
-        """Declare a queue as :meth:`Broker.declare_queue` does; an exclusive one is this channel's."""
+        """Declare a queue as :meth:`Broker.declare_queue` does, exclusive ones for this channel."""
         return self._or_close(lambda: self._broker.declare(self, name, queue, options))
 
     def bind(
@@ -177,10 +177,7 @@ class Channel:
         consumer_tag : str
             What to cancel it by; empty: the broker chooses.
         """
-        if isinstance(prefetch, bool) or not isinstance(prefetch, int) or not 0 <= prefetch < 65536:
-            raise ValueError(
-                f"prefetch must be a whole number from 0 (no limit) to 65535, got {prefetch!r}"
-            )
+        check_prefetch(prefetch)
         check_name("consumer_tag", consumer_tag)
         self._check_open()
         source = self._or_close(lambda: self._broker.queue(queue, self))

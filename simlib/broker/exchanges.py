@@ -224,9 +224,12 @@ def make_exchange(name: str, type: str, **options: Any) -> Exchange:  # noqa: A0
 
 
 def _canonical(value: object) -> str:
-    """A text that two values have in common only if they are equal and of one type."""
-    return json.dumps(value, sort_keys=True)
+    """A text that two values have in common only if they are equal and of one type.
+
+    As in RabbitMQ, tables inside a value differ when their keys stand in another order.
+    """
+    return json.dumps(value)
 
 
 def _identity(binding: Binding) -> tuple[str, str]:
-    return binding.routing_key, _canonical(dict(binding.arguments))
+    return binding.routing_key, _canonical(sorted(binding.arguments.items()))

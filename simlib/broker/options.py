@@ -12,7 +12,14 @@ from simlib.queues.base import check_body, encode_headers
 from .errors import PreconditionFailedError, ResourceLockedError
 from .messages import ENVELOPE, Properties
 
-__all__ = ["ARGUMENTS", "EXCHANGE_TYPES", "QueueOptions", "check_name", "check_publication"]
+__all__ = [
+    "ARGUMENTS",
+    "QueueOptions",
+    "check_exchange",
+    "check_name",
+    "check_prefetch",
+    "check_publication",
+]
 
 EXCHANGE_TYPES = ("direct", "fanout", "topic", "headers")
 
@@ -108,6 +115,21 @@ class QueueOptions:
                 f"inequivalent arg {ARGUMENTS.get(each.name, each.name)!r} for queue {queue!r}: "
                 f"received {received!r} but current is {there!r}"
             )
+
+
+def check_exchange(name: object, type: str) -> None:  # noqa: A002, as AMQP has it
+    """Raise TypeError or ValueError unless an exchange can be declared so."""
+    check_name("an exchange's name", name)
+    if type not in EXCHANGE_TYPES:
+        raise ValueError(f"unknown exchange type {type!r}; there are {', '.join(EXCHANGE_TYPES)}")
+
+
+def check_prefetch(prefetch: int) -> None:
+    """Raise ValueError unless ``prefetch`` is a number of messages that AMQP has room for."""
+    if isinstance(prefetch, bool) or not isinstance(prefetch, int) or not 0 <= prefetch < 65536:
+        raise ValueError(
+            f"prefetch must be a whole number from 0 (no limit) to 65535, got {prefetch!r}"
+        )
 
 
 def check_name(what: str, name: object) -> None:

@@ -10,7 +10,7 @@ from simlib.queues.base import encode_headers
 
 from .errors import AccessRefusedError, NotFoundError, PreconditionFailedError
 from .exchanges import Binding, Destination, Exchange, make_exchange
-from .options import EXCHANGE_TYPES, check_name
+from .options import check_exchange, check_name
 from .queues import BrokerQueue
 
 if TYPE_CHECKING:
@@ -77,11 +77,7 @@ class Routing:
         PreconditionFailedError
             There is one of this name that differs.
         """
-        check_name("an exchange's name", name)
-        if type not in EXCHANGE_TYPES:
-            raise ValueError(
-                f"unknown exchange type {type!r}; there are {', '.join(EXCHANGE_TYPES)}"
-            )
+        check_exchange(name, type)
         alternate = _alternate_of(alternate_exchange, arguments)
         wanted = make_exchange(
             name,
