@@ -109,14 +109,14 @@ class Broker(Routing):
         wanted = QueueOptions(**options)
         if queue is not None and not isinstance(queue, MessageQueue) and not callable(queue):
             raise TypeError(f"queue must be a MessageQueue or open one, got {queue!r}")
-        if name in self._queues:
+        refuse_reserved("queue", name)
+        if self._exists(name):
             current = self.queue(name, owner)
             wanted.check_equivalent(name, current.options)
             if queue is not None and queue not in (current.storage, current.reopen):
                 raise PreconditionFailedError(f"queue {name!r} keeps its messages elsewhere")
             current.used = self.clock()
             return name
-        refuse_reserved("queue", name)
         name = name or f"amq.gen-{next(self._names)}"
         storage, reopen = (queue, None) if isinstance(queue, MessageQueue) else (None, queue)
         if storage is None:
@@ -128,15 +128,19 @@ class Broker(Routing):
         return name
 
     def queue(self, name: str, user: Channel | None = None) -> BrokerQueue:
-        queue = self._queues.get(name)
-        if queue is not None and queue.unused_for_too_long:
-            self._delete(queue)
-            queue = None
-        if queue is None:
+        if not self._exists(name):
             raise NotFoundError(f"no queue {name!r}; declare it first")
+        queue = self._queues[name]
         if queue.owner not in (None, user or self._own):
             raise ResourceLockedError(f"queue {name!r} belongs to another channel alone")
         return queue
+
+    def _exists(self, name: str) -> bool:
+        """Whether there is a queue of that name, which was not left unused for too long."""
+        queue = self._queues.get(name)
+        if queue is not None and queue.unused_for_too_long:
+            self._delete(queue)
+        return name in self._queues
 
     def delete_queue(self, name: str, *, if_unused: bool = False, if_empty: bool = False) -> int:
         """Delete a queue, its messages and its bindings; return how many messages were ready.
@@ -144,7 +148,7 @@ class Broker(Routing):
         One that does not exist is deleted already. With ``if_unused`` only one without consumers
         is deleted, with ``if_empty`` only one without messages, and others are refused.
         """
-        if name not in self._queues:
+        if not self._exists(name):
             return 0
         queue = self.queue(name)
         if if_unused and queue.consumers:
@@ -161,8 +165,7 @@ class Broker(Routing):
         for channel in (self._own, *self._channels.values()):
             queue.lose(channel.held_of(queue))
         queue.deleted = True
-        if queue.reopen is not None:
-            queue.storage.close()
+        queue.close()
         self._forget_destination(queue)
         return purged
 
@@ -333,9 +336,7 @@ class Broker(Routing):
     def pump(self) -> None:
         """Do what has fallen due, and deliver what can be delivered."""
         for queue in list(self._queues.values()):
-            if queue.unused_for_too_long:
-                self._delete(queue)
-            elif not queue.deleted:
+            if self._exists(queue.name) and not queue.deleted:
                 queue.settle()
                 self.dispatch(queue)
 
@@ -377,8 +378,7 @@ class Broker(Routing):
         for channel in [self._own, *self._channels.values()]:
             channel.close()
         for queue in self._queues.values():
-            if queue.reopen is not None:
-                queue.storage.close()
+            queue.close()
 
     def __enter__(self) -> Self:
         return self

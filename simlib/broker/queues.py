@@ -202,6 +202,7 @@ class BrokerQueue:
         del self.consumers[consumer.channel.number, consumer.tag]
         if not consumer.aside:
             self._turns.remove(consumer)
+        consumer.aside = False
         self.used = self._broker.clock()
 
     def readmit(self, consumer: Consumer) -> None:
@@ -318,6 +319,13 @@ class BrokerQueue:
             return self.storage.get(False)
         except Empty:
             return None
+
+    def close(self) -> None:
+        """Put back what was taken ahead of its delivery, and close what the queue opened."""
+        while self._front:
+            self.storage.nack(heapq.heappop(self._front)[2])
+        if self.reopen is not None:
+            self.storage.close()
 
     def restart(self) -> None:
         """Keep what a restart of the broker leaves: persistent messages that were really kept."""

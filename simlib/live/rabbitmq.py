@@ -137,7 +137,8 @@ class RabbitMQ:
                 internal=internal,
                 arguments=arguments,
             )
-        self._exchanges.add(name)
+        if not name.startswith("amq."):
+            self._exchanges.add(name)
 
     def delete_exchange(self, name: str, *, if_unused: bool = False) -> None:
         """As :meth:`simlib.broker.Broker.delete_exchange`."""
@@ -283,11 +284,11 @@ class LiveChannel:
         self._confirms = False
         self._prefetch = 0
         self._returned: list[Returned] = []
-        self._channel.add_on_return_callback(
-            lambda _channel, method, properties, body: self._returned.append(
-                _returned(method, properties, body)
-            )
-        )
+        self._channel.add_on_return_callback(self._note_returned)
+
+    def _note_returned(self, _: Any, method: Any, properties: Any, body: bytes) -> None:
+        if not self._confirms:  # With confirms, pika raises an error as well.
+            self._returned.append(_returned(method, properties, body))
 
     @contextmanager
     def calling(self) -> Iterator[Any]:
