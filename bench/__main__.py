@@ -17,6 +17,7 @@ GROUPS = {
     "simulators": "M/M/1 and M/M/8 beside other simulators",
     "scaling": "cost per message and memory up to ten million messages",
     "memory_queue": "MemoryQueue beside queue.Queue and deque",
+    "broker": "a message through the broker, and routing with many bindings",
     "sync_async": "cost per request of SyncVsAsync",
     "sweeps": "a sweep on one core and on two",
     "import": "how long `import simlib` takes",

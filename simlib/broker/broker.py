@@ -303,11 +303,12 @@ class Broker(Routing):
 
     def dispatch(self, queue: BrokerQueue) -> None:
         """Let a queue deliver, now or as soon as the delivery under way is over."""
-        self._to_deliver.append(queue)
         if self._delivering:
+            self._to_deliver.append(queue)
             return
         self._delivering = True
         try:
+            queue.deliver()
             while self._to_deliver:
                 self._to_deliver.popleft().deliver()
         finally:

@@ -236,6 +236,7 @@ class Routing:
     ) -> list[BrokerQueue]:
         """The queues that a message gets to, each once, in the order of their names."""
         exchanges = [source]
+        seen = {source}
         queues = []
         for exchange in exchanges:  # grows on the way
             found = exchange.route(key, headers)
@@ -245,7 +246,8 @@ class Routing:
             for destination in found:
                 if isinstance(destination, BrokerQueue):
                     queues.append(destination)
-                elif destination not in exchanges:
+                elif destination not in seen:
+                    seen.add(destination)
                     exchanges.append(destination)
         if len(queues) > 1:
             queues = sorted(set(queues), key=_by_name)

@@ -7,7 +7,7 @@ only in patterns: ``a#`` and a ``*`` in a routing key mean themselves.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable
 from typing import Generic, TypeVar
 
 __all__ = ["TopicTrie", "split_words", "topic_matches"]
@@ -108,8 +108,8 @@ class TopicTrie(Generic[Destination]):
             else:
                 del path[-1].words[word]
 
-    def matching(self, key: str) -> set[Destination]:
-        """Where a routing key leads to."""
+    def matching(self, key: str) -> Collection[Destination]:
+        """Where a routing key leads to, each destination once; good until the trie changes."""
         nodes = [self._root]
         if self._root.any_number is not None:
             _enter(self._root, nodes)
@@ -130,6 +130,8 @@ class TopicTrie(Generic[Destination]):
                     if child.any_number is not None:
                         _enter(child, following)
             nodes = following
+        if len(nodes) == 1:
+            return nodes[0].ends.keys()
         found: set[Destination] = set()
         for node in nodes:
             found.update(node.ends)
