@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from itertools import count
 from math import inf
+from operator import methodcaller
 from typing import Any, Self
 
 from simlib.queues import MemoryQueue, Message, MessageQueue
@@ -348,30 +349,41 @@ class Broker(Routing):
         """
         return min((queue.due_in() for queue in self._queues.values()), default=inf)
 
-    def restart(self) -> None:
+    def restart(self, stop: Callable[[MessageQueue], object] = methodcaller("close")) -> None:
         """Stop and start: durable exchanges and queues stay, and in these persistent messages.
 
         All channels are closed, and what they held comes back as redelivered. What keeps a queue's
-        messages is real: a queue that was declared with something to open it is opened again, and
-        has what was kept. Queues that are not durable are deleted, and emptied.
+        messages is real: a queue that was declared with something to open it is stopped and opened
+        again, and has what was really kept. Queues that are not durable are deleted, and emptied.
+
+        Parameters
+        ----------
+        stop : callable
+            How the real queues stop: in order, or as :func:`simlib.queues.crash.kill` and
+            :func:`simlib.queues.crash.lose_power` leave them.
         """
+        stored: dict[BrokerQueue, set[int]] = {}
         self._delivering = True  # Nobody gets anything while the channels close one by one.
-        for queue in self._queues.values():
-            if queue.reopen is not None:
-                for channel in self._channels.values():
-                    channel.forget(queue)
-        for channel in [self._own, *self._channels.values()]:
-            channel.close()
-        self._own = Channel(self, 0)
-        for queue in [each for each in self._queues.values() if not each.options.durable]:
-            self._delete(queue)
-        for exchange in [each for each in self._exchanges.values() if not each.durable]:
-            if exchange.name in self._exchanges:
-                self.delete_exchange(exchange.name)
-        for queue in self._queues.values():
-            queue.restart()
-        self._to_deliver.clear()
-        self._delivering = False
+        try:
+            for queue in self._queues.values():
+                if queue.options.durable and queue.reopen is not None and queue.owner is None:
+                    stored[queue] = queue.storage.ids()
+                    stop(queue.storage)
+                    for channel in self._channels.values():
+                        channel.leave(queue)
+            for channel in [self._own, *self._channels.values()]:
+                channel.close()
+            self._own = Channel(self, 0)
+            for queue in [each for each in self._queues.values() if not each.options.durable]:
+                self._delete(queue)
+            for exchange in [each for each in self._exchanges.values() if not each.durable]:
+                if exchange.name in self._exchanges:
+                    self.delete_exchange(exchange.name)
+            for queue in self._queues.values():
+                queue.restart(stored.get(queue, set()))
+        finally:
+            self._to_deliver.clear()
+            self._delivering = False
 
     def close(self) -> None:
         """Close the channels, and what the broker has opened. Closing twice is allowed."""

@@ -344,9 +344,12 @@ class Channel:
         """What is held of a queue."""
         return [message for message, _, source, _ in self._held.values() if source is queue]
 
-    def forget(self, queue: BrokerQueue) -> None:
-        """Hold nothing of a queue any more: it takes care of that itself."""
-        self._held = {tag: held for tag, held in self._held.items() if held[2] is not queue}
+    def leave(self, queue: BrokerQueue) -> None:
+        """Hold nothing of a queue any more that sees to it itself in a restart."""
+        for tag, (message, properties, source, _) in list(self._held.items()):
+            if source is queue:
+                del self._held[tag]
+                queue.leave(message, properties)
 
     def __enter__(self) -> Self:
         return self

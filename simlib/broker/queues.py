@@ -89,9 +89,21 @@ class BrokerQueue:
         self._front: list[tuple[int, int, Message, Properties]] = []
         # Whether the storage may hold something that goes before the head.
         self._overtaken = False
-        self._timed = options.message_ttl is not None or storage.qsize() > 0
-        self._plain = not self._timed and options.max_length is None
+        # Whether messages may expire here; and whether nothing at all needs care.
+        self._timed = self._plain = False
+        self._expect_times(options.message_ttl is not None)
+        self._notice_stored()
         self.used = broker.clock()
+
+    def _notice_stored(self) -> None:
+        """Look out for times among the messages that were there before."""
+        if self.storage.qsize():
+            self._expect_times(True)
+
+    def _expect_times(self, expected: bool) -> None:
+        """Say whether messages here may expire."""
+        self._timed = expected
+        self._plain = not expected and self.options.max_length is None
 
     # Messages come
 
@@ -101,7 +113,7 @@ class BrokerQueue:
         """Store a message, and deliver it if somebody waits; False if there is no room for it."""
         options = self.options
         if properties.expiration is not None:
-            self._timed, self._plain = True, False
+            self._expect_times(True)
         if self._plain and not properties.persistent:
             stored = headers
         else:
@@ -177,6 +189,8 @@ class BrokerQueue:
             return  # It is back already.
         if not properties.persistent:
             self._about[message.id] = properties
+        if properties.expires is not None:
+            self._expect_times(True)
         self._overtaken = True
 
     def discard(self, message: Message, properties: Properties, reason: str) -> None:
@@ -284,6 +298,9 @@ class BrokerQueue:
         try:
             message = self.storage.get(False)
         except Empty:
+            if not self._front:
+                self._about.clear()
+                self._expect_times(self.options.message_ttl is not None)
             return False
         properties = self._about.pop(message.id, None) or self._properties(message)
         heapq.heappush(self._front, (-message.priority, message.id, message, properties))
@@ -327,26 +344,35 @@ class BrokerQueue:
         if self.reopen is not None:
             self.storage.close()
 
-    def restart(self) -> None:
-        """Keep what a restart of the broker leaves: persistent messages that were really kept."""
-        before = self.ready + self.unacked
+    def leave(self, message: Message, properties: Properties) -> None:
+        """Leave a delivered message to the restart, which opens the storage again."""
+        if not properties.persistent:
+            self._about[message.id] = properties
+
+    def restart(self, stored: set[int]) -> None:
+        """Keep what a restart of the broker leaves: persistent messages that were really kept.
+
+        ``stored`` are the ids of all messages before.
+        """
         if self.reopen is not None:
-            self.storage.close()
-            self.storage = self.reopen()
             self._front.clear()
-            self.fates["lost"] += before - self.storage.qsize()
+            self.storage = self.reopen()
+            kept = self.storage.ids()
+            self.fates["lost"] += len(stored - kept)
+            self.acked -= len(kept - stored)
+            self._notice_stored()
         transient = bool(self._about)
         self._about.clear()
         if transient:
             self._drop_transient()
 
     def _drop_transient(self) -> None:
+        # What stays in front has to be compared with what comes back to the storage.
+        self._expect_times(True)
         while self._fetch():
             pass
         lost = [entry for entry in self._front if not entry[3].persistent]
         self._front = [entry for entry in self._front if entry[3].persistent]
         heapq.heapify(self._front)
         self.storage.ack_many([entry[2] for entry in lost])
-        # What is left in front has to stay ahead of what comes back to the storage.
-        self._timed, self._plain = True, False
         self.fates["lost"] += len(lost)

@@ -42,6 +42,7 @@ class QueueState:
     refused: int
     """Copies that it had no room for."""
     acked: int
+    """Copies that are done; less those whose ack a power cut took, for these are there again."""
     fates: Mapping[str, int]
     """How many copies ended otherwise: ``expired``, ``maxlen``, ``rejected``, ``delivery_limit``
     (each of these went to the dead letter exchange, if there is one), ``purged``, and ``lost`` with

@@ -145,3 +145,19 @@ def test_leases_of_the_real_queue_run_on(clock: Any) -> None:
         one.ack(late.delivery_tag)
     assert one.closed
     two.ack(got[0].delivery_tag)
+
+
+def test_a_queue_looks_ahead_only_while_messages_expire(broker: Broker) -> None:
+    storage = MemoryQueue()
+    broker.declare_queue("q", storage)
+    broker.publish("", "q", b"1", expiration=5.0)
+    broker.publish("", "q", b"2")
+    assert (storage.qsize(), storage.unacked, broker.message_count("q")) == (1, 1, 2)
+    channel = broker.channel()
+    tag = channel.get("q").delivery_tag
+    assert broker.get("q").body == b"2"
+    assert broker.get("q") is None
+    broker.publish("", "q", b"3")
+    assert (storage.qsize(), storage.unacked) == (1, 1)
+    channel.nack(tag)
+    assert broker.due_in() == 5.0
