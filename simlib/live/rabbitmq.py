@@ -12,19 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import fields
-from datetime import datetime
 from typing import Any, Self
 
-from simlib.broker.errors import (
-    AccessRefusedError,
-    BrokerError,
-    ChannelClosedError,
-    NackedError,
-    NotFoundError,
-    PreconditionFailedError,
-    ResourceLockedError,
-    UnroutableError,
-)
+from simlib.broker.errors import ChannelClosedError, NackedError, UnroutableError
 from simlib.broker.messages import Delivery, Properties, Returned
 from simlib.broker.options import (
     ARGUMENTS,
@@ -34,44 +24,18 @@ from simlib.broker.options import (
     check_publication,
 )
 
+from .pika_words import (
+    CLOSED,
+    connect,
+    milliseconds,
+    our_delivery,
+    our_error,
+    our_returned,
+    pika_exceptions,
+    their_properties,
+)
+
 __all__ = ["RabbitMQ"]
-
-ERRORS: dict[int, type[BrokerError]] = {
-    error.code: error
-    for error in (
-        AccessRefusedError,
-        NotFoundError,
-        PreconditionFailedError,
-        ResourceLockedError,
-    )
-}
-
-CLOSED = "the channel is closed; open another one with channel()"
-
-
-def _pika() -> Any:
-    try:
-        import pika
-    except ImportError:
-        raise ImportError(
-            "talking to RabbitMQ needs the package pika: pip install 'simlib[live]'"
-        ) from None
-    return pika
-
-
-def _connect(url: str) -> Any:
-    pika = _pika()
-    parameters = pika.URLParameters(url)
-    # Nobody reads from the connection while a learner reads the page: no heartbeats.
-    parameters.heartbeat = 0
-    try:
-        return pika.BlockingConnection(parameters)
-    except pika.exceptions.AMQPConnectionError as error:
-        raise ConnectionError(
-            f"no RabbitMQ answers at {parameters.host}:{parameters.port} "
-            f"({type(error).__name__}). Start one, for example with `docker run --rm -p "
-            "5672:5672 rabbitmq` or `apt-get install rabbitmq-server`, or give another url"
-        ) from None
 
 
 class RabbitMQ:
@@ -96,12 +60,12 @@ class RabbitMQ:
         self._queues: set[str] = set()
         self._exchanges: set[str] = set()
         self._channels: list[LiveChannel] = []
-        self._connection = _connect(url)
+        self._connection = connect(url)
         self._open: LiveChannel | None = None
 
     def channel(self, on_return: Callable[[Returned], object] | None = None) -> LiveChannel:
         """Open a channel on a connection of its own; ``on_return`` as for the class."""
-        channel = LiveChannel(_connect(self.url), on_return, self._queues)
+        channel = LiveChannel(connect(self.url), on_return, self._queues)
         self._channels.append(channel)
         return channel
 
@@ -288,12 +252,12 @@ class LiveChannel:
 
     def _note_returned(self, _: Any, method: Any, properties: Any, body: bytes) -> None:
         if not self._confirms:  # With confirms, pika raises an error as well.
-            self._returned.append(_returned(method, properties, body))
+            self._returned.append(our_returned(method, properties, body))
 
     @contextmanager
     def calling(self) -> Iterator[Any]:
         """pika's channel, for a call whose errors close this channel and become ours."""
-        exceptions = _pika().exceptions
+        exceptions = pika_exceptions()
         if self.closed:
             raise ChannelClosedError(CLOSED)
         try:
@@ -302,7 +266,7 @@ class LiveChannel:
             # When a late error was noticed in passing, the channel still knows which.
             reason = getattr(self._channel, "_closing_reason", None) or error
             self.close()
-            raise _ours(reason) from None
+            raise our_error(reason) from None
 
     def confirm(self) -> None:
         """As :meth:`simlib.broker.Channel.confirm`."""
@@ -317,15 +281,15 @@ class LiveChannel:
         headers = more.pop("headers", None)
         properties = Properties(exchange, routing_key, **more)
         check_publication(body, headers, properties)
-        exceptions = _pika().exceptions
+        exceptions = pika_exceptions()
         with self.calling() as channel:
             try:
                 channel.basic_publish(
-                    exchange, routing_key, body, _theirs(headers, properties), mandatory
+                    exchange, routing_key, body, their_properties(headers, properties), mandatory
                 )
             except exceptions.UnroutableError as error:
                 for each in error.messages:
-                    self._returned.append(_returned(each.method, each.properties, each.body))
+                    self._returned.append(our_returned(each.method, each.properties, each.body))
             except exceptions.NackError:
                 raise NackedError("refused by a queue, which is full") from None
         self._give_back()
@@ -347,7 +311,7 @@ class LiveChannel:
         }
         for seconds in ("x-message-ttl", "x-expires"):
             if seconds in arguments:
-                arguments[seconds] = _milliseconds(arguments[seconds])
+                arguments[seconds] = milliseconds(arguments[seconds])
         if wanted.delivery_limit is not None:
             arguments["x-queue-type"] = "quorum"
         with self.calling() as channel:
@@ -392,7 +356,7 @@ class LiveChannel:
                 channel.basic_consume(
                     queue,
                     lambda _channel, method, properties, body: callback(
-                        _delivery(method, properties, body)
+                        our_delivery(method, properties, body)
                     ),
                     auto_ack=auto_ack,
                     consumer_tag=consumer_tag or None,
@@ -408,7 +372,7 @@ class LiveChannel:
         """As :meth:`simlib.broker.Channel.get`."""
         with self.calling() as channel:
             method, properties, body = channel.basic_get(queue, auto_ack)
-        return None if method is None else _delivery(method, properties, body)
+        return None if method is None else our_delivery(method, properties, body)
 
     def ack(self, delivery_tag: int, multiple: bool = False) -> None:
         """As :meth:`simlib.broker.Channel.ack`."""
@@ -448,66 +412,3 @@ class LiveChannel:
 
     def __exit__(self, *error: object) -> None:
         self.close()
-
-
-# Between pika's words and ours
-
-
-def _milliseconds(seconds: float) -> int:
-    return round(seconds * 1000)
-
-
-def _theirs(headers: Mapping[str, Any] | None, properties: Properties) -> Any:
-    expiration = properties.expiration
-    return _pika().BasicProperties(
-        headers=None if headers is None else dict(headers),
-        priority=properties.priority or None,
-        delivery_mode=2 if properties.persistent else 1,
-        expiration=None if expiration is None else str(_milliseconds(expiration)),
-        reply_to=properties.reply_to,
-        correlation_id=properties.correlation_id,
-    )
-
-
-def _delivery(method: Any, properties: Any, body: bytes) -> Delivery:
-    headers = _plain(properties.headers or {})
-    returns = headers.pop("x-delivery-count", int(method.redelivered))
-    expiration = properties.expiration
-    return Delivery(
-        method.delivery_tag,
-        method.exchange,
-        method.routing_key,
-        method.redelivered,
-        body,
-        headers,
-        priority=properties.priority or 0,
-        persistent=properties.delivery_mode == 2,
-        expiration=None if expiration is None else int(expiration) / 1000,
-        reply_to=properties.reply_to,
-        correlation_id=properties.correlation_id,
-        attempts=returns + 1,
-        consumer_tag=getattr(method, "consumer_tag", ""),
-    )
-
-
-def _returned(method: Any, properties: Any, body: bytes) -> Returned:
-    return Returned(method.exchange, method.routing_key, body, _plain(properties.headers or {}))
-
-
-def _plain(value: Any) -> Any:
-    """A header as JSON has it: pika has integers of its own, and instants."""
-    if isinstance(value, dict):
-        return {key: _plain(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_plain(each) for each in value]
-    if isinstance(value, datetime):
-        return int(value.timestamp())
-    return int(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def _ours(error: Any) -> BrokerError:
-    """The error that stands for AMQP's reply code."""
-    code = getattr(error, "reply_code", ChannelClosedError.code)
-    if code not in ERRORS:
-        return ChannelClosedError(CLOSED)
-    return ERRORS[code](str(error.reply_text).split(" - ", 1)[-1])
