@@ -48,9 +48,9 @@ class Consumer:
         self.queue = queue
         self.tag = tag
         self.callback = callback
-        # Credit is for what has to be acked; there is nothing to count without acks.
-        self.prefetch = 0 if auto_ack else prefetch
+        self.prefetch = prefetch
         self.auto_ack = auto_ack
+        # How much of its credit is taken; without acks none ever is.
         self.held = 0
         # Whether it had no credit at its turn, and has no turns until it has.
         self.aside = False

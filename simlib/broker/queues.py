@@ -255,13 +255,18 @@ class BrokerQueue:
     def settle(self) -> None:
         """Let die what is too old, and what is too much."""
         options = self.options
-        if self._timed:
-            now = self._broker.clock()
-            while (end := self._end_of_head()) is not None and end <= now:
-                self.discard(*heapq.heappop(self._front)[2:], "expired")
+        self._expire()
         if options.max_length is not None and options.overflow == "drop-head":
             while self.ready > options.max_length and (taken := self.take()) is not None:
                 self.discard(*taken, "maxlen")
+                self._expire()
+
+    def _expire(self) -> None:
+        if not self._timed:
+            return
+        now = self._broker.clock()
+        while (end := self._end_of_head()) is not None and end <= now:
+            self.discard(*heapq.heappop(self._front)[2:], "expired")
 
     def due_in(self) -> float:
         """Seconds until something happens by itself in this queue; infinity if nothing will."""

@@ -206,7 +206,7 @@ class RabbitMQ:
         """Close the connections. What was declared stays with the server."""
         for channel in self._channels:
             channel.close()
-        if self._connection.is_open:
+        with suppress(pika_exceptions().AMQPError):
             self._connection.close()
 
     def __enter__(self) -> Self:
@@ -267,6 +267,11 @@ class LiveChannel:
             reason = getattr(self._channel, "_closing_reason", None) or error
             self.close()
             raise our_error(reason) from None
+        except exceptions.AMQPConnectionError as error:
+            self.close()
+            raise ConnectionError(
+                f"the connection to RabbitMQ is lost ({type(error).__name__}); open another one"
+            ) from None
 
     def confirm(self) -> None:
         """As :meth:`simlib.broker.Channel.confirm`."""
@@ -402,10 +407,8 @@ class LiveChannel:
         if self.closed:
             return
         self.closed = True
-        if not self._lasting and self._connection.is_open:
-            self._connection.close()
-        elif self._channel.is_open:
-            self._channel.close()
+        with suppress(pika_exceptions().AMQPError):  # What is lost is closed, too.
+            (self._channel if self._lasting else self._connection).close()
 
     def __enter__(self) -> Self:
         return self

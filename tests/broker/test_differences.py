@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -120,3 +121,23 @@ def test_what_was_looked_at_ahead_of_its_turn_is_redelivered_after_a_crash(clock
     after.declare_queue("q", storage, durable=True)
     deliveries = [after.get("q") for _ in range(2)]
     assert [(d.body, d.redelivered) for d in deliveries] == [(b"1", True), (b"2", False)]
+
+
+def test_earlier_deaths_stay_in_order_where_rabbitmq_turns_them_round(rabbitmq: Any) -> None:
+    def reasons(server: Any, prefix: str) -> list[str]:
+        names = [f"{prefix}{name}" for name in "abcd"]
+        for name, following in pairwise(names):
+            server.declare_queue(name, dead_letter_exchange="", dead_letter_routing_key=following)
+        server.declare_queue(names[-1])
+        server.publish("", names[0], b"")
+        channel = server.channel()
+        for name in names[:-1]:
+            while (delivery := channel.get(name)) is None:
+                server.pump()
+            channel.reject(delivery.delivery_tag, requeue=False)
+        while (delivery := channel.get(names[-1])) is None:
+            server.pump()
+        return [death["queue"].removeprefix(prefix) for death in delivery.headers["x-death"]]
+
+    assert reasons(Broker(), "") == ["c", "b", "a"]
+    assert reasons(rabbitmq.broker, rabbitmq.name("")) == ["c", "a", "b"]

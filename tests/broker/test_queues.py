@@ -215,6 +215,27 @@ def test_a_death_that_repeats_is_counted_and_comes_first(server: Any) -> None:
     assert not seen[-1].redelivered
 
 
+def test_deaths_of_other_reasons_are_counted_apart(server: Any) -> None:
+    exchange, log, work = server.exchange("x", "fanout"), server.queue("log"), server.name("work")
+    wait = server.queue(
+        "wait", message_ttl=0.02, dead_letter_exchange="", dead_letter_routing_key=work
+    )
+    server.queue("work", max_length=1, dead_letter_exchange=exchange)
+    for queue in (wait, log):
+        server.broker.bind(queue, exchange)
+    server.put(work, b"0")
+    channel = server.channel()
+    channel.reject(channel.get(work).delivery_tag, requeue=False)
+    server.until(lambda: server.broker.message_count(work) == 1)
+    server.put(work, b"1")
+    server.until_ready(log, 2)
+    deaths = server.drain(log)[1].headers["x-death"]
+    causes = [(death["queue"], death["reason"], death["count"]) for death in deaths]
+    assert causes[0] == (work, "maxlen", 1)
+    # In which order the others are is not the same: see test_differences.py.
+    assert sorted(causes[1:]) == [(wait, "expired", 1), (work, "rejected", 1)]
+
+
 def test_a_message_that_would_go_round_by_itself_is_dropped(server: Any) -> None:
     first, second, done = server.name("first"), server.name("second"), server.queue("done")
     server.queue("first", message_ttl=0.01, dead_letter_exchange="", dead_letter_routing_key=second)

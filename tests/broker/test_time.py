@@ -115,6 +115,7 @@ def test_a_queue_expires_when_nobody_uses_it(broker: Broker, clock: Any) -> None
     assert broker.due_in() == inf
     clock.advance(60.0)
     channel.cancel(tag)
+    assert broker.due_in() == 10.0
     broker.publish("", "q", b"is no use")
     clock.advance(10.0)
     assert broker.due_in() == 0.0
@@ -161,3 +162,13 @@ def test_a_queue_looks_ahead_only_while_messages_expire(broker: Broker) -> None:
     assert (storage.qsize(), storage.unacked) == (1, 1)
     channel.nack(tag)
     assert broker.due_in() == 5.0
+
+
+def test_what_stands_behind_a_dropped_head_may_be_dead_already(broker: Broker, clock: Any) -> None:
+    broker.declare_queue("q", max_length=2)
+    broker.publish("", "q", b"1")
+    broker.publish("", "q", b"2", expiration=1.0)
+    clock.advance(2.0)
+    broker.publish("", "q", b"3")
+    assert broker.queues["q"].fates == {"maxlen": 1, "expired": 1}
+    assert broker.get("q").body == b"3"
