@@ -18,6 +18,7 @@ GROUPS = {
     "scaling": "cost per message and memory up to ten million messages",
     "memory_queue": "MemoryQueue beside queue.Queue and deque",
     "persistent": "FileQueue and SQLiteQueue beside the disk and their peers",
+    "broker": "a message through the broker, and routing with many bindings",
     "sync_async": "cost per request of SyncVsAsync",
     "sweeps": "a sweep on one core and on two",
     "import": "how long `import simlib` takes",

@@ -130,7 +130,9 @@ def tables() -> Iterator[Table]:
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         for title, modes in _modes().items():
-            yield _beside_limits(title, modes, folder)
+            place = folder / title.split()[0]
+            place.mkdir()
+            yield _beside_limits(title, modes, place)
         yield _threads(folder)
         yield _flat(folder)
         yield _space(folder)

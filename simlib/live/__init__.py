@@ -1,1 +1,5 @@
 """The same patterns on real things: threads and servers. Only measured time passes here."""
+
+from .rabbitmq import RabbitMQ
+
+__all__ = ["RabbitMQ"]

@@ -22,7 +22,6 @@ FAN_OUT = "one request, several calls"
 PARTITIONS = "queues in partitions, and messages under way to a consumer"
 DELIVERY = "acks and writes that get lost"
 POLICY = "what a client or a server does under overload"
-BROKER = "what a broker does with given messages"
 NETWORKS = "networks of stations with feedback, or with a fixed number of callers"
 TRACE = "recorded traces that are fetched from elsewhere"
 
@@ -52,13 +51,6 @@ LATER: dict[str, str] = {
     "codel-drop-times": POLICY,
     "breaker-trace": POLICY,
     "token-bucket": POLICY,
-    "rmq-overlap-one-copy": BROKER,
-    "rmq-unroutable": BROKER,
-    "rmq-prefetch-hold": BROKER,
-    "rmq-nack-requeue": BROKER,
-    "rmq-maxlen": BROKER,
-    "rmq-dlx": BROKER,
-    "rmq-durability": BROKER,
     "jackson-3": NETWORKS,
     "mva-3": NETWORKS,
     "groupcommit-closed-zero-think": NETWORKS,

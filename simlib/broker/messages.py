@@ -1,0 +1,106 @@
+"""What travels: a message's properties, its delivery, its return, and the record of its deaths."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+__all__ = ["ENVELOPE", "Delivery", "Properties", "Returned"]
+
+ENVELOPE = "x-broker"
+"""The header under which a queue keeps a persistent message's properties."""
+
+
+class Properties(NamedTuple):
+    """What the publisher said about a message, apart from its headers."""
+
+    exchange: str
+    routing_key: str
+    priority: int = 0
+    persistent: bool = False
+    expiration: float | None = None
+    """How long it may wait in a queue (seconds)."""
+    reply_to: str | None = None
+    correlation_id: str | None = None
+    expires: float | None = None
+    """When it dies in the queue it is in, on the broker's clock (seconds)."""
+
+
+class Delivery(NamedTuple):
+    """A message as it is handed to a consumer."""
+
+    delivery_tag: int
+    """What to acknowledge it by, on the channel it came through."""
+    exchange: str
+    """Where it was published."""
+    routing_key: str
+    redelivered: bool
+    """Whether it may have been delivered before."""
+    body: bytes
+    headers: dict[str, Any]
+    priority: int = 0
+    persistent: bool = False
+    expiration: float | None = None
+    """How long it was allowed to wait (seconds)."""
+    reply_to: str | None = None
+    """The queue that an answer is to be sent to."""
+    correlation_id: str | None = None
+    """Which request it answers, or which answer it asks for."""
+    attempts: int = 1
+    """How many times it was delivered, this time included. RabbitMQ counts in quorum queues only;
+    elsewhere 2 stands for more than once."""
+    consumer_tag: str = ""
+    """Who it is for; empty when it was fetched with ``get``."""
+
+
+class Returned(NamedTuple):
+    """A mandatory message that no queue took, on its way back to the publisher."""
+
+    exchange: str
+    routing_key: str
+    body: bytes
+    headers: dict[str, Any]
+
+
+def with_death(
+    headers: Mapping[str, Any], properties: Properties, queue: str, reason: str, now: float
+) -> dict[str, Any]:
+    """The headers after a death in a queue.
+
+    ``x-death`` has one entry for each queue and reason, the latest first, with a count.
+    """
+    deaths = list(headers.get("x-death", ()))
+    found = [death for death in deaths if (death["queue"], death["reason"]) == (queue, reason)]
+    if found:
+        latest = {**found[0], "count": found[0]["count"] + 1}
+        deaths.remove(found[0])
+    else:
+        latest = {
+            "count": 1,
+            "reason": reason,
+            "queue": queue,
+            "time": int(now),
+            "exchange": properties.exchange,
+            "routing-keys": [properties.routing_key],
+        }
+        if properties.expiration is not None:
+            latest["original-expiration"] = str(round(properties.expiration * 1000))
+    first = {
+        "x-first-death-reason": reason,
+        "x-first-death-queue": queue,
+        "x-first-death-exchange": properties.exchange,
+    }
+    return {**first, **headers, "x-death": [latest, *deaths]}
+
+
+def died_without_consumer_since(headers: Mapping[str, Any], queue: str) -> bool:
+    """Whether a dead letter has been in the queue before, and nobody has rejected it since.
+
+    Such a message would go round for ever without anybody's doing.
+    """
+    for death in headers["x-death"]:
+        if death["reason"] == "rejected":
+            return False
+        if death["queue"] == queue:
+            return True
+    return False

@@ -1,0 +1,383 @@
+"""A queue of the broker: a real message queue, and AMQP's rules about what it may hold."""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from simlib.queues import Empty, Full, LeaseLostError, Message, MessageQueue
+
+from .messages import ENVELOPE, Properties
+from .options import QueueOptions
+
+if TYPE_CHECKING:
+    from .channel import Channel, Consumer
+
+__all__ = ["BrokerQueue", "Surroundings"]
+
+# What happens to a message that is asked for: itself, and what its publisher said about it.
+Taken = tuple[Message, Properties]
+
+
+class Surroundings(Protocol):
+    """What a queue needs of its broker."""
+
+    clock: Callable[[], float]
+
+    def dispatch(self, queue: BrokerQueue) -> None:
+        """Let the queue deliver, now or as soon as the delivery under way is over."""
+
+    def dead_letter(
+        self, queue: BrokerQueue, message: Message, properties: Properties, reason: str
+    ) -> None:
+        """Publish what has died to the queue's dead letter exchange."""
+
+
+class BrokerQueue:
+    """A real message queue under AMQP's rules.
+
+    Messages with nothing persistent about them keep their properties in the broker's memory: they
+    would not outlive it anyway. Those of persistent ones stand in their headers, with the message.
+
+    Where messages can expire, the one at the head has to be looked at while it waits. There the
+    queue takes it out of the real queue ahead of its delivery.
+
+    Parameters
+    ----------
+    name : str
+        What it is called.
+    options : QueueOptions
+        How it behaves.
+    storage : MessageQueue
+        What keeps the messages.
+    reopen : callable or None
+        Opens the storage again after a restart; None: it is there all the time.
+    owner : Channel or None
+        Whose it is, if it is exclusive.
+    broker : Surroundings
+        Its clock, its deliveries and its dead letters.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        options: QueueOptions,
+        storage: MessageQueue,
+        reopen: Callable[[], MessageQueue] | None,
+        owner: Channel | None,
+        broker: Surroundings,
+    ) -> None:
+        self.name = name
+        self.options = options
+        self.storage = storage
+        self.reopen = reopen
+        self.owner = owner
+        self.deleted = False
+        self.published = 0
+        self.acked = 0
+        # What else became of messages: expired, maxlen, rejected, delivery_limit, purged, lost.
+        self.fates: Counter[str] = Counter()
+        self.refused = 0
+        self.consumers: dict[tuple[int, str], Consumer] = {}
+        # Consumers in the order of their turns; those found without credit stand aside.
+        self._turns: deque[Consumer] = deque()
+        self._broker = broker
+        self._about: dict[int, Properties] = {}
+        # The queue's head, taken ahead of its delivery; as a heap, in the order of the storage.
+        self._front: list[tuple[int, int, Message, Properties]] = []
+        # Whether the storage may hold something that goes before the head.
+        self._overtaken = False
+        # Whether messages may expire here; and whether nothing at all needs care.
+        self._timed = self._plain = False
+        self._expect_times(options.message_ttl is not None)
+        self._notice_stored()
+        self.used = broker.clock()
+
+    def _notice_stored(self) -> None:
+        """Look out for times among the messages that were there before."""
+        if self.storage.qsize():
+            self._expect_times(True)
+
+    def _expect_times(self, expected: bool) -> None:
+        """Say whether messages here may expire."""
+        self._timed = expected
+        self._plain = not expected and self.options.max_length is None
+
+    # Messages come
+
+    def accept(
+        self, body: bytes, headers: Mapping[str, Any] | None, properties: Properties
+    ) -> bool:
+        """Store a message, and deliver it if somebody waits; False if there is no room for it."""
+        options = self.options
+        if properties.expiration is not None:
+            self._expect_times(True)
+        if self._plain and not properties.persistent:
+            stored = headers
+        else:
+            if options.overflow == "reject-publish" and options.max_length is not None:
+                self.settle()
+                if self.ready >= options.max_length:
+                    self.refused += 1
+                    return False
+            if self._timed:
+                properties = properties._replace(expires=self._end_of(properties))
+            stored = headers
+            if properties.persistent:
+                stored = {**(headers or {}), ENVELOPE: list(properties)}
+        priority = properties.priority
+        if priority:
+            priority = min(priority, options.max_priority or 0)
+            self._overtaken = True
+        try:
+            number = self.storage.put(body, False, headers=stored, priority=priority)
+        except Full:
+            self.refused += 1
+            return False
+        if not properties.persistent:
+            self._about[number] = properties
+        self.published += 1
+        if self._turns:
+            self._broker.dispatch(self)
+        if not self._plain:
+            self.settle()
+        return True
+
+    def _end_of(self, properties: Properties) -> float | None:
+        """When a message that comes now has to die."""
+        times = [properties.expiration, self.options.message_ttl]
+        limits = [time for time in times if time is not None]
+        return self._broker.clock() + min(limits) if limits else None
+
+    # Messages go
+
+    def take(self) -> Taken | None:
+        """The message that goes first, from now on unacked; None if there is none."""
+        if self._timed:
+            return self._take_in_time()
+        try:
+            message = self.storage.get(False)
+        except Empty:
+            self._about.clear()  # Somebody may have taken messages without asking the broker.
+            return None
+        properties = self._about.pop(message[0], None)
+        return message, properties if properties is not None else self._properties(message)
+
+    def _properties(self, message: Message) -> Properties:
+        """What was said about a message whose properties the broker does not remember."""
+        envelope = message.headers.pop(ENVELOPE, None)
+        return Properties("", self.name) if envelope is None else Properties(*envelope)
+
+    def ack(self, messages: list[Message]) -> None:
+        """Forget delivered messages, which are done."""
+        self.storage.ack_many(messages)
+        self.acked += len(messages)
+
+    def requeue(self, message: Message, properties: Properties) -> None:
+        """Put a delivered message back to its old place; if it came back too often, it dies."""
+        if self.deleted:
+            return
+        limit = self.options.delivery_limit
+        if limit is not None and message.attempts > limit:
+            self.discard(message, properties, "delivery_limit")
+            return
+        try:
+            self.storage.nack(message)
+        except LeaseLostError:
+            return  # It is back already.
+        if not properties.persistent:
+            self._about[message.id] = properties
+        if properties.expires is not None:
+            self._expect_times(True)
+        self._overtaken = True
+
+    def discard(self, message: Message, properties: Properties, reason: str) -> None:
+        """Let a delivered message die, and publish it to where the queue's dead letters go."""
+        if self.deleted:
+            return
+        # First the one, then the other: what crashes in between is there twice, not lost.
+        if self.options.dead_letter_exchange is not None:
+            self._broker.dead_letter(self, message, properties, reason)
+        self.storage.ack(message)
+        self.fates[reason] += 1
+
+    # Consumers
+
+    def add(self, consumer: Consumer) -> None:
+        """Let a consumer have its turns, and deliver what is there."""
+        self.consumers[consumer.channel.number, consumer.tag] = consumer
+        self._turns.append(consumer)
+        self._broker.dispatch(self)
+
+    def remove(self, consumer: Consumer) -> None:
+        """Deliver nothing to the consumer any more."""
+        del self.consumers[consumer.channel.number, consumer.tag]
+        if not consumer.aside:
+            self._turns.remove(consumer)
+        consumer.aside = False
+        self.used = self._broker.clock()
+
+    def readmit(self, consumer: Consumer) -> None:
+        """Give turns again to a consumer that has credit again."""
+        consumer.aside = False
+        self._turns.append(consumer)
+        self._broker.dispatch(self)
+
+    def deliver(self) -> None:
+        """Hand out messages, turn by turn, while there are messages and consumers with credit."""
+        turns = self._turns
+        while turns:
+            consumer = turns[0]
+            if 0 < consumer.prefetch <= consumer.held:
+                consumer.aside = True
+                turns.popleft()
+                continue
+            taken = self.take()
+            if taken is None:
+                return
+            turns.rotate(-1)
+            consumer.channel.hand_over(self, consumer, *taken)
+
+    # Time and length
+
+    @property
+    def ready(self) -> int:
+        """How many messages wait."""
+        return self.storage.qsize() + len(self._front)
+
+    @property
+    def unacked(self) -> int:
+        """How many messages are delivered and not acked yet."""
+        return self.storage.unacked - len(self._front)
+
+    def settle(self) -> None:
+        """Let die what is too old, and what is too much."""
+        options = self.options
+        self._expire()
+        if options.max_length is not None and options.overflow == "drop-head":
+            while self.ready > options.max_length and (taken := self.take()) is not None:
+                self.discard(*taken, "maxlen")
+                self._expire()
+
+    def _expire(self) -> None:
+        if not self._timed:
+            return
+        now = self._broker.clock()
+        while (end := self._end_of_head()) is not None and end <= now:
+            self.discard(*heapq.heappop(self._front)[2:], "expired")
+
+    def due_in(self) -> float:
+        """Seconds until something happens by itself in this queue; infinity if nothing will."""
+        now = self._broker.clock()
+        due = self.storage.due_in()
+        if self._timed and (end := self._end_of_head()) is not None:
+            due = min(due, end - now)
+        if self.options.expires is not None and not self.consumers:
+            due = min(due, self.used + self.options.expires - now)
+        return max(0.0, due)
+
+    @property
+    def unused_for_too_long(self) -> bool:
+        """Whether the queue has to go because nobody uses it."""
+        expires = self.options.expires
+        if expires is None or self.consumers:
+            return False
+        return self._broker.clock() >= self.used + expires
+
+    def _end_of_head(self) -> float | None:
+        """When the message at the head has to die; None if it need not, or there is none."""
+        if not self._front:
+            self._overtaken = False
+            self._fetch()
+        while self._overtaken:
+            head = self._front[0] if self._front else None
+            # One that goes after the head is fetched as well: only so it is known that no more
+            # goes before.
+            self._overtaken = self._fetch() and self._front[0] is not head
+        return self._front[0][3].expires if self._front else None
+
+    def _fetch(self) -> bool:
+        """Take the storage's first message to the front; whether there was one."""
+        try:
+            message = self.storage.get(False)
+        except Empty:
+            if not self._front:
+                self._about.clear()
+                self._expect_times(self.options.message_ttl is not None)
+            return False
+        properties = self._about.pop(message.id, None) or self._properties(message)
+        heapq.heappush(self._front, (-message.priority, message.id, message, properties))
+        return True
+
+    def _take_in_time(self) -> Taken | None:
+        # A message may still be delivered at the very instant at which it would die: that is how
+        # one with no time to live gets to a consumer who waits.
+        now = self._broker.clock()
+        while (end := self._end_of_head()) is not None and end < now:
+            self.discard(*heapq.heappop(self._front)[2:], "expired")
+        return heapq.heappop(self._front)[2:] if self._front else None
+
+    # Ends
+
+    def purge(self, fate: str = "purged") -> int:
+        """Drop everything that is ready, and say how much that was."""
+        messages = [entry[2] for entry in self._front]
+        self._front.clear()
+        messages += iter(self._get, None)
+        self.storage.ack_many(messages)
+        self._about.clear()
+        self.fates[fate] += len(messages)
+        return len(messages)
+
+    def lose(self, messages: list[Message]) -> None:
+        """Forget delivered messages because the queue is deleted."""
+        self.storage.ack_many(messages)
+        self.fates["lost"] += len(messages)
+
+    def _get(self) -> Message | None:
+        try:
+            return self.storage.get(False)
+        except Empty:
+            return None
+
+    def close(self) -> None:
+        """Put back what was taken ahead of its delivery, and close what the queue opened."""
+        while self._front:
+            self.storage.nack(heapq.heappop(self._front)[2])
+        if self.reopen is not None:
+            self.storage.close()
+
+    def leave(self, message: Message, properties: Properties) -> None:
+        """Leave a delivered message to the restart, which opens the storage again."""
+        if not properties.persistent:
+            self._about[message.id] = properties
+
+    def restart(self, stored: set[int]) -> None:
+        """Keep what a restart of the broker leaves: persistent messages that were really kept.
+
+        ``stored`` are the ids of all messages before.
+        """
+        if self.reopen is not None:
+            self._front.clear()
+            self.storage = self.reopen()
+            kept = self.storage.ids()
+            self.fates["lost"] += len(stored - kept)
+            self.acked -= len(kept - stored)
+            self._notice_stored()
+        transient = bool(self._about)
+        self._about.clear()
+        if transient:
+            self._drop_transient()
+
+    def _drop_transient(self) -> None:
+        # What stays in front has to be compared with what comes back to the storage.
+        self._expect_times(True)
+        while self._fetch():
+            pass
+        lost = [entry for entry in self._front if not entry[3].persistent]
+        self._front = [entry for entry in self._front if entry[3].persistent]
+        heapq.heapify(self._front)
+        self.storage.ack_many([entry[2] for entry in lost])
+        self.fates["lost"] += len(lost)

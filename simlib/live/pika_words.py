@@ -1,0 +1,135 @@
+"""Between pika's words and ours: connections, messages and errors. Imports pika late."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from simlib.broker.errors import (
+    AccessRefusedError,
+    BrokerError,
+    ChannelClosedError,
+    NotFoundError,
+    PreconditionFailedError,
+    ResourceLockedError,
+)
+from simlib.broker.messages import Delivery, Properties, Returned
+
+__all__ = [
+    "CLOSED",
+    "connect",
+    "milliseconds",
+    "our_delivery",
+    "our_error",
+    "our_returned",
+    "pika_exceptions",
+    "their_properties",
+]
+
+ERRORS: dict[int, type[BrokerError]] = {
+    error.code: error
+    for error in (
+        AccessRefusedError,
+        NotFoundError,
+        PreconditionFailedError,
+        ResourceLockedError,
+    )
+}
+
+CLOSED = "the channel is closed; open another one with channel()"
+
+
+def _pika() -> Any:
+    try:
+        import pika
+    except ImportError:
+        raise ImportError(
+            "talking to RabbitMQ needs the package pika: pip install 'simlib[live]'"
+        ) from None
+    return pika
+
+
+def pika_exceptions() -> Any:
+    """pika's errors."""
+    return _pika().exceptions
+
+
+def connect(url: str) -> Any:
+    """A connection; ConnectionError when no server answers."""
+    pika = _pika()
+    parameters = pika.URLParameters(url)
+    # Nobody reads from the connection while a learner reads the page: no heartbeats.
+    parameters.heartbeat = 0
+    try:
+        return pika.BlockingConnection(parameters)
+    except pika.exceptions.AMQPConnectionError as error:
+        raise ConnectionError(
+            f"no RabbitMQ answers at {parameters.host}:{parameters.port} "
+            f"({type(error).__name__}). Start one, for example with `docker run --rm -p "
+            "5672:5672 rabbitmq` or `apt-get install rabbitmq-server`, or give another url"
+        ) from None
+
+
+def milliseconds(seconds: float) -> int:
+    """What AMQP counts time in."""
+    return round(seconds * 1000)
+
+
+def their_properties(headers: Mapping[str, Any] | None, properties: Properties) -> Any:
+    """A message's properties as pika sends them."""
+    expiration = properties.expiration
+    return _pika().BasicProperties(
+        headers=None if headers is None else dict(headers),
+        priority=properties.priority or None,
+        delivery_mode=2 if properties.persistent else 1,
+        expiration=None if expiration is None else str(milliseconds(expiration)),
+        reply_to=properties.reply_to,
+        correlation_id=properties.correlation_id,
+    )
+
+
+def our_delivery(method: Any, properties: Any, body: bytes) -> Delivery:
+    """A delivery as pika hands it over."""
+    headers = _plain(properties.headers or {})
+    returns = headers.pop("x-delivery-count", int(method.redelivered))
+    expiration = properties.expiration
+    return Delivery(
+        method.delivery_tag,
+        method.exchange,
+        method.routing_key,
+        method.redelivered,
+        body,
+        headers,
+        priority=properties.priority or 0,
+        persistent=properties.delivery_mode == 2,
+        expiration=None if expiration is None else int(expiration) / 1000,
+        reply_to=properties.reply_to,
+        correlation_id=properties.correlation_id,
+        attempts=returns + 1,
+        consumer_tag=getattr(method, "consumer_tag", ""),
+    )
+
+
+def our_returned(method: Any, properties: Any, body: bytes) -> Returned:
+    """A returned message as pika hands it over."""
+    return Returned(method.exchange, method.routing_key, body, _plain(properties.headers or {}))
+
+
+def _plain(value: Any) -> Any:
+    """A header as JSON has it: pika has integers of its own, and instants."""
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    if isinstance(value, datetime):
+        return int(value.timestamp())
+    return int(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def our_error(error: Any) -> BrokerError:
+    """The error that stands for AMQP's reply code."""
+    code = getattr(error, "reply_code", ChannelClosedError.code)
+    if code not in ERRORS:
+        return ChannelClosedError(CLOSED)
+    return ERRORS[code](str(error.reply_text).split(" - ", 1)[-1])
