@@ -209,7 +209,7 @@ class SQLiteQueue(MessageQueue):
                 "cell_size_check = ON",
                 f"journal_size_limit = {4 * CHECKPOINT_UNSYNCED * PAGE}",
             ):
-                cursor.execute(f"PRAGMA {setting}")
+                self._do(cursor, f"PRAGMA {setting}")
         self._putter = self._strict if self.sync == "always" else self._lazy
         self._settler = self._strict if self.sync_acks else self._lazy
 
@@ -761,8 +761,12 @@ class SQLiteQueue(MessageQueue):
         free = self._do(self._strict, "PRAGMA freelist_count")[0][0]
         pages = self._do(self._strict, "PRAGMA page_count")[0][0]
         if free > 64 and 2 * free > pages:
-            self._do(self._lazy, f"PRAGMA incremental_vacuum({min(free, most)})")
-            self._was_written(0)
+            try:  # Only executescript goes on after the first page.
+                self._lazy.executescript(f"PRAGMA incremental_vacuum({min(free, most)})")
+            except sqlite3.Error as error:
+                if _code(error) != sqlite3.SQLITE_BUSY:  # There will be a better moment.
+                    self._fail(error)
+            self._commits_to_sync += 1
 
     def _sync_in_time(self) -> None:
         assert self.batch_time is not None

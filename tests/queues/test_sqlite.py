@@ -1,0 +1,215 @@
+"""SQLiteQueue: what it keeps in its file, and who may share it."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simlib.queues import CorruptQueueError, Empty, LeaseLostError, QueueError, SQLiteQueue
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "q.db"
+
+
+def test_messages_are_there_when_the_queue_is_opened_again(path: Path, clock: Any) -> None:
+    with SQLiteQueue(path, clock=clock) as q:
+        q.put(b"1")
+        q.put(b"2", headers={"k": "\u00e9"}, priority=2)
+        q.put(b"3", delay=5.0)
+        q.ack(q.get())
+        q.put(b"4")
+        q.get()
+    with SQLiteQueue(path, clock=clock) as q:
+        assert (q.qsize(), q.delayed, q.unacked) == (2, 1, 0)
+        assert q.ids() == {1, 3, 4}
+        clock.advance(5.0)
+        assert [(m.id, m.body, m.attempts) for m in q.get_many(9)] == [
+            (1, b"1", 2),
+            (3, b"3", 1),
+            (4, b"4", 1),
+        ]
+
+
+def test_ids_go_on_when_the_newest_messages_are_gone(path: Path) -> None:
+    with SQLiteQueue(path) as q:
+        q.put_many([b"", b"", b""])
+        q.put(b"", priority=1)
+        q.ack_many(q.get_many(4))
+    with SQLiteQueue(path) as q:
+        assert q.put(b"") == 5
+
+
+def test_nothing_but_the_database_is_left_after_a_close(path: Path) -> None:
+    with SQLiteQueue(path), SQLiteQueue(path):
+        assert len(list(path.parent.iterdir())) == 5
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_an_open_queue_keeps_what_it_holds_from_another(path: Path) -> None:
+    with SQLiteQueue(path) as one, SQLiteQueue(path) as other:
+        one.put_many([b"1", b"2"])
+        first = one.get()
+        assert other.get().body == b"2"
+        with pytest.raises(Empty):
+            other.get(block=False)
+        assert (one.unacked, other.unacked) == (2, 2)
+        other.ack(first)  # Whoever shows the delivery may settle it.
+        with pytest.raises(LeaseLostError):
+            one.ack(first)
+
+
+def test_closing_gives_back_what_the_handle_held_and_no_more(path: Path) -> None:
+    with SQLiteQueue(path) as one:
+        one.put_many([b"1", b"2"])
+        one.get()
+        with SQLiteQueue(path) as other:
+            other.get()
+        assert (one.qsize(), one.unacked) == (1, 1)
+        again = one.get()
+        assert (again.body, again.attempts) == (b"2", 2)
+
+
+def test_two_handles_agree_about_the_bound(path: Path) -> None:
+    with SQLiteQueue(path, 2) as one, SQLiteQueue(path, 2) as other:
+        one.put(b"1")
+        other.put(b"2")
+        assert one.full()
+        assert other.full()
+
+
+def test_a_waiting_put_sees_that_another_handle_made_room(path: Path, background: Any) -> None:
+    with SQLiteQueue(path, 1) as one, SQLiteQueue(path, 1) as other:
+        one.put(b"1")
+        putter = background(one.put, b"2")
+        other.get()
+        assert putter.outcome() == 2
+
+
+def test_a_waiting_get_sees_what_another_handle_puts(path: Path, background: Any) -> None:
+    with SQLiteQueue(path) as one, SQLiteQueue(path) as other:
+        getter = background(one.get)
+        other.put(b"1")
+        assert getter.outcome().body == b"1"
+
+
+def test_the_file_gets_small_again(path: Path) -> None:
+    with SQLiteQueue(path, sync="never") as q:
+        q.put_many([bytes(1000)] * 5000)
+        q._checkpoint()
+        full = path.stat().st_size
+        assert full > 5_000_000
+        while messages := q.get_many(100):
+            q.ack_many(messages)
+        q.put_many([bytes(1000)] * 100)
+    assert path.stat().st_size < 2 * 100 * 1000 + 64 * 4096
+
+
+def test_the_log_does_not_grow_without_bound(path: Path) -> None:
+    with SQLiteQueue(path, sync="never") as q:
+        for _ in range(3000):
+            q.put(bytes(3000))
+            q.ack(q.get())
+        assert path.with_name("q.db-wal").stat().st_size < 20_000_000
+
+
+def test_batches_are_synced_in_time(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with SQLiteQueue(path, sync="batch", batch_size=3, batch_time=None) as q:
+        q.put(b"1")
+        q.put(b"2")
+        assert q._puts_to_sync == 2
+        q.put(b"3")
+        assert q._puts_to_sync == 0
+        q.put(b"4")
+        q.flush()
+        assert q._puts_to_sync == 0
+    with SQLiteQueue(path, sync="batch", batch_time=0.001) as q:
+        q.put(b"5")
+        with q._lock:
+            while q._puts_to_sync:
+                q._unsafe.wait(0.01)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("sync", "sometimes"),
+        ("sync", None),
+        ("batch_size", 0),
+        ("batch_size", True),
+        ("batch_time", 0),
+        ("batch_time", float("inf")),
+    ],
+)
+def test_an_option_that_makes_no_sense_is_refused(path: Path, option: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=f"{option} must .*{value!r}"):
+        SQLiteQueue(path, **{option: value})
+    assert not path.exists()
+
+
+def test_a_priority_that_does_not_fit_is_refused(path: Path) -> None:
+    with SQLiteQueue(path) as q:
+        for priority in (2**63 - 2, -(2**63) + 2):
+            q.put(b"", priority=priority)
+            with pytest.raises(ValueError, match=r"priority must be within"):
+                q.put(b"", priority=priority + (1 if priority > 0 else -1))
+        assert [m.priority for m in q.get_many(9)] == [2**63 - 2, -(2**63) + 2]
+
+
+def alter(path: Path, statement: str) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(statement)
+        connection.commit()
+
+
+def test_a_database_of_somebody_else_is_refused_and_not_touched(path: Path) -> None:
+    alter(path, "CREATE TABLE customer (name TEXT)")
+    before = path.read_bytes()
+    with pytest.raises(QueueError, match="is an SQLite database, but no queue"):
+        SQLiteQueue(path)
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_file_that_is_no_database_is_refused_and_not_touched(path: Path) -> None:
+    path.write_bytes(b"Dear diary, " * 500)
+    with pytest.raises(CorruptQueueError, match="not a database"):
+        SQLiteQueue(path)
+    assert path.read_bytes() == b"Dear diary, " * 500
+
+
+def test_an_unknown_version_is_refused(path: Path) -> None:
+    SQLiteQueue(path).close()
+    alter(path, "PRAGMA user_version = 2")
+    with pytest.raises(QueueError, match="version 2, and this program knows version 1 only"):
+        SQLiteQueue(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
+def test_a_forked_process_does_not_use_the_handle_of_its_parent(
+    path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    with SQLiteQueue(path) as q:
+        q.put(b"1")
+        child = os.fork()
+        if not child:
+            refused = _refuses(q.get_nowait)
+            with SQLiteQueue(path) as own:
+                os._exit(0 if refused and own.get().body == b"1" else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert q.get(timeout=20.0).attempts == 2
+
+
+def _refuses(call: Callable[[], Any]) -> bool:
+    try:
+        call()
+    except QueueError:
+        return True
+    return False
