@@ -11,12 +11,16 @@ from .base import (
     QueueError,
     QueueLockedError,
     RecoveryWarning,
+    Salvage,
 )
+from .file import FileQueue
 from .memory import MemoryQueue
+from .recover import recover
 
 __all__ = [
     "CorruptQueueError",
     "Empty",
+    "FileQueue",
     "Full",
     "LeaseLostError",
     "MemoryQueue",
@@ -26,4 +30,6 @@ __all__ = [
     "QueueError",
     "QueueLockedError",
     "RecoveryWarning",
+    "Salvage",
+    "recover",
 ]

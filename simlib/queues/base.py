@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from math import isfinite
 from os import PathLike
 from pathlib import Path
@@ -34,6 +35,7 @@ __all__ = [
     "QueueError",
     "QueueLockedError",
     "RecoveryWarning",
+    "Salvage",
 ]
 
 Clock = Callable[[], float]
@@ -100,6 +102,18 @@ class RecoveryWarning(UserWarning):
         self.offset = offset
         self.dropped = dropped
         self.messages = messages
+
+
+@dataclass(frozen=True)
+class Salvage:
+    """What could be saved from a damaged queue."""
+
+    path: Path
+    """The new queue."""
+    messages: int
+    """How many messages it has."""
+    lost: tuple[str, ...]
+    """What could not be read, each with its file and, where that is known, its offset."""
 
 
 class Message(NamedTuple):
@@ -247,6 +261,10 @@ class MessageQueue(ABC):
     @abstractmethod
     def unacked(self) -> int:
         """How many messages are delivered and neither acked nor returned."""
+
+    @abstractmethod
+    def ids(self) -> set[int]:
+        """The ids of all messages that the queue keeps: ready, delayed and unacked."""
 
     @abstractmethod
     def due_in(self) -> float:

@@ -10,14 +10,32 @@ from typing import Any, Protocol
 
 import pytest
 
-from simlib.queues import MemoryQueue, MessageQueue
+from simlib.queues import FileQueue, MemoryQueue, MessageQueue
 
 
 def _memory(folder: Path, **options: Any) -> MessageQueue:
     return MemoryQueue(**options)
 
 
-QUEUES: dict[str, Callable[..., MessageQueue]] = {"memory": _memory}
+def _file(folder: Path, **options: Any) -> MessageQueue:
+    # Segments so small that a few messages fill them.
+    return FileQueue(folder, segment_size=1 << 10, **options)
+
+
+def _unsynced_file(folder: Path, **options: Any) -> MessageQueue:
+    return FileQueue(folder, sync="never", **options)
+
+
+def _batched_file(folder: Path, **options: Any) -> MessageQueue:
+    return FileQueue(folder, sync="batch", batch_size=3, batch_time=0.001, **options)
+
+
+QUEUES: dict[str, Callable[..., MessageQueue]] = {
+    "memory": _memory,
+    "file": _file,
+    "file, sync never": _unsynced_file,
+    "file, sync batch": _batched_file,
+}
 """How to open each sort of queue, given a folder of its own that does not exist yet."""
 
 
