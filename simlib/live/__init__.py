@@ -1,0 +1,1 @@
+"""The same patterns on real things."""
