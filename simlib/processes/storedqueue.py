@@ -35,7 +35,8 @@ class StoredQueue(SimQueue):
     sync_time : float or None
         Seconds after a put at which the real queue is flushed at the latest; None: it is not.
     breaks : bool
-        Whether it may crash. One that doesn't is not prepared for it, and saves time.
+        Whether it may crash. One that doesn't is not prepared for it, and saves time; one that
+        does needs consumers that notice, PausingConsumers.
     **options
         As for :class:`SimQueue`.
     """
@@ -63,8 +64,8 @@ class StoredQueue(SimQueue):
         self._held: dict[int, Message] = {}
         # Numbers of messages that are done, by id: their acks may get lost.
         self._acked: dict[int, int] = {}
-        # Where in the record the void attempts are that somebody still works on; None if there is
-        # no such work. The messages in question are in workers' hands, so their addresses stay.
+        # Where in the record a void attempt is, by the address of its message, while somebody
+        # still has that in hands; None if nobody works on it.
         self._vain: dict[int, int | None] = {}
 
     def close(self) -> None:
@@ -123,6 +124,8 @@ class StoredQueue(SimQueue):
         return message
 
     def ack(self, message: Message) -> bool:
+        if self.breaks:
+            raise TypeError("this consumer doesn't notice crashes; take a PausingConsumer")
         self.ack_many([message])
         return True
 
