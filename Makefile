@@ -19,7 +19,7 @@ NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=60 \
   --nbval-sanitize-with=tests/nbval_sanitize.cfg
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test notebooks bench reference lint lock clean
+.PHONY: help setup lab test notebooks bench faults reference lint lock clean
 
 help: ## list these commands
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -38,6 +38,9 @@ notebooks: $(READY) ## execute the notebooks again, in place (ARGS=--refresh: me
 
 bench: $(READY) ## measure speed beside other simulators
 	$(PY) -m bench $(ARGS)
+
+faults: $(READY) ## kill, cut the power, flip bits and fail the disk at full size, for an hour or so
+	FAULTS=full $(PY) -m pytest $(ARGS) --timeout=7200 tests/faults
 
 reference: $(READY) ## compare with the published reference cases only
 	$(PY) -m pytest $(ARGS) tests/reference

@@ -12,6 +12,7 @@ from .replications import (
     replicate,
 )
 from .result import Result
+from .snapshots import snapshots
 from .sweeps import intervals, sweep
 from .warmup import mser5, welch
 
@@ -30,6 +31,7 @@ __all__ = [
     "intervals",
     "mser5",
     "replicate",
+    "snapshots",
     "sweep",
     "welch",
 ]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ..processes.record import Ledger, Record
 from .doubts import doubts
@@ -222,6 +222,19 @@ class Result:
             },
             index=pd.Index(times, name="time"),
         )
+
+    def in_system_at(self, times: ArrayLike) -> NDArray[np.int64]:
+        """How many messages are created and neither finished nor lost at these instants (s)."""
+        instants = np.asarray(times, float)
+        wrong = ~((instants >= 0) & (instants <= self.duration))
+        if wrong.any():
+            raise ValueError(
+                f"times must lie between 0 s and the end of the run at {self.duration:g} s, "
+                f"got {instants[wrong][0]:g}"
+            )
+        created, left = map(_in_order, (self._created, self._left))
+        entered = np.searchsorted(created, instants, side="right")
+        return entered - np.searchsorted(left, instants, side="right")
 
     def summary(self) -> pd.Series[float]:
         """The figures of the run, by name.

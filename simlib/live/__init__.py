@@ -1,1 +1,1 @@
-"""The same patterns on real things."""
+"""The same patterns on real things: threads and servers. Only measured time passes here."""

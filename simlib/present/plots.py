@@ -27,6 +27,7 @@ from numpy.typing import ArrayLike
 from ..analysis.metrics import METRICS, quantity
 from ..analysis.replications import Interval
 from ..analysis.result import Result
+from ..live.threads import ThreadedRun
 
 __all__ = [
     "COLOURS",
@@ -36,6 +37,7 @@ __all__ = [
     "figures_over",
     "latencies",
     "latency_over_time",
+    "measured_over_time",
     "queue_over_time",
     "show",
     "warm_up",
@@ -152,6 +154,38 @@ def queue_over_time(
         peak, when = values.max(), quantity(float(times[values.argmax()]), "s")
         said.append(f"{name}: at most {peak:,.0f}, after {when}")
     ax.set(xlabel="simulated time (s)", ylabel="messages in the system", ylim=(0, None))
+    ax.yaxis.set_major_locator(MaxNLocator(integer=True))
+    _legend(ax)
+    ax.set_label(f"Messages in the system over time. {'; '.join(said)}.")
+    return ax
+
+
+def measured_over_time(
+    measured: ThreadedRun, simulated: Result | None = None, ax: Axes | None = None
+) -> Axes:
+    """How many messages a real queue held, and how many it would by simulation.
+
+    Parameters
+    ----------
+    measured : ThreadedRun
+        Samples of a run on this machine.
+    simulated : Result, optional
+        A run of the same messages on simulated time.
+    ax : Axes, optional
+        Where to draw.
+    """
+    ax = _prepared(ax)
+    held = (measured.ready + measured.unacked).astype(float)
+    lines = {"measured on this machine": (measured.sampled, held)}
+    if simulated is not None:
+        series = simulated.series["in_system"]
+        lines["simulated"] = (series.index.to_numpy(), series.to_numpy(float))
+    said = []
+    for place, (name, line) in enumerate(lines.items()):
+        times, values = _thinned(*line)
+        ax.step(times, values, where="post", label=name, color=COLOURS[place], linewidth=1.2)
+        said.append(f"{name}: at most {values.max():,.0f}")
+    ax.set(xlabel="time (s)", ylabel="messages in the system", ylim=(0, None))
     ax.yaxis.set_major_locator(MaxNLocator(integer=True))
     _legend(ax)
     ax.set_label(f"Messages in the system over time. {'; '.join(said)}.")

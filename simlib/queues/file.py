@@ -175,7 +175,8 @@ class FileQueue(LocalQueue):
         self._unsynced_messages = 0
         # Messages whose bytes are damaged: neither ready nor delivered.
         self._spoiled: set[int] = set()
-        self._syncing = threading.Lock()
+        self._on_disk = threading.Condition(self._lock)
+        self._is_syncing = False
         # Up to where the oldest segment was searched for messages to move.
         self._cursor = HEADER_SIZE
         self._pending = threading.Event()
@@ -408,7 +409,9 @@ class FileQueue(LocalQueue):
             self._live -= size
             if self._returned:
                 self._returned.pop(number, None)
-        if len(self._segments) > 1 and (not self._segments[0].live or self._is_wasteful()):
+        if self._owed and not self._live:
+            self._start_over()
+        elif len(self._segments) > 1 and (not self._segments[0].live or self._is_wasteful()):
             self._clear_away(1 << 16)
 
     def ack(self, message: Message) -> None:
@@ -460,7 +463,7 @@ class FileQueue(LocalQueue):
                     segment = self._roll()
                     needed = segment.used + size + reserve
                 if needed > segment.allocated:
-                    segment.allocate(max(self._chunk, needed - segment.allocated))
+                    self._allocate(segment, needed - segment.allocated)
             except OSError as error:
                 if reserve or error.errno not in _NO_ROOM or not segment.has_room(size):
                     raise
@@ -474,6 +477,18 @@ class FileQueue(LocalQueue):
         self._sequence += records
         self._used += size
         return segment, offset
+
+    def _allocate(self, segment: Segment, needed: int) -> None:
+        """Allocate a chunk more; on a disk that has no room for it, what is needed."""
+        if needed < self._chunk:
+            try:
+                segment.allocate(self._chunk)
+            except OSError as error:
+                if error.errno not in _NO_ROOM:
+                    raise
+            else:
+                return
+        segment.allocate(needed)
 
     def _roll(self) -> Segment:
         """Go on in a new segment."""
@@ -501,23 +516,31 @@ class FileQueue(LocalQueue):
         self._now_synced(self._sequence)
 
     def _sync_through(self, sequence: int) -> None:
-        """Bring a record and all before it to disk, together with those of other threads."""
-        with self._syncing:
+        """Bring a record and all before it to disk.
+
+        One thread at a time syncs, for all who have written so far; the others wait for it.
+        """
+        with self._lock:
+            while self._is_syncing and self._synced < sequence:
+                self._on_disk.wait()
+            if self._synced >= sequence:
+                return
+            self._check_usable()
+            segment, sequence = self._segments[-1], self._sequence
+            self._is_syncing = True
+            segment.users += 1
+        synced = 0
+        try:
+            self._sync(segment)
+            synced = sequence
+        finally:
             with self._lock:
-                if self._synced >= sequence:
-                    return
-                self._check_usable()
-                segment, sequence = self._segments[-1], self._sequence
-                segment.users += 1
-            try:
-                self._sync(segment)
-            finally:
-                with self._lock:
-                    segment.users -= 1
-                    if segment.doomed:
-                        segment.remove()
-            with self._lock:
-                self._now_synced(sequence)
+                self._is_syncing = False
+                self._on_disk.notify_all()
+                segment.users -= 1
+                if segment.doomed:
+                    segment.remove()
+                self._now_synced(synced)
 
     def _sync(self, segment: Segment) -> None:
         """Bring a segment to disk; after a failure nothing can be promised any more.
@@ -638,11 +661,23 @@ class FileQueue(LocalQueue):
         self._live -= len(data)
         self._keep(put.id, *place, len(copy))
 
+    def _start_over(self) -> None:
+        """Empty the log of a queue that has become empty on a full disk."""
+        while len(self._segments) > 1:
+            self._remove_oldest()
+        (segment,) = self._segments
+        header = Header(segment.number, self._sequence + 1, self._last_id + 1, self._sequence)
+        segment.restart(header)
+        self._used = segment.used
+        self._synced = self._sequence
+        self._owed.clear()
+
     def compact(self) -> None:
         """Give space back now: what is in use is at most twice what the messages kept take."""
         with self._lock:
             self._check_usable()
             self._compact()
+            self._segments[-1].trim()
 
     def _compact(self) -> None:
         self._write_owed()
@@ -668,6 +703,8 @@ class FileQueue(LocalQueue):
 
     def close(self) -> None:
         with self._lock:
+            while self._is_syncing:
+                self._on_disk.wait()
             if self._lock_handle < 0:
                 return
             try:
@@ -678,14 +715,15 @@ class FileQueue(LocalQueue):
                 self._let_go()
 
     def _finish(self) -> None:
-        """Leave the log tidy. A full disk is no obstacle: it is in order as it is."""
+        """Leave the log tidy."""
         try:
             self._compact()
             self._sync_all()
             self._append(encode_closed(self._sequence + 1, self._synced), 1, 0)
             self._segments[-1].trim()
         except OSError as error:
-            if error.errno not in _NO_ROOM:
+            # The log is in order as it is, unless something has not been written down.
+            if error.errno not in _NO_ROOM or self._owed:
                 raise
         self._sync_all()
 
@@ -708,8 +746,10 @@ class FileQueue(LocalQueue):
 
     def _lose_power(self) -> None:
         """Leave everything as it is after a power cut that took all that was not on disk."""
-        with self._syncing:
-            self._kill()
+        with self._lock:
+            while self._is_syncing:
+                self._on_disk.wait()
+        self._kill()
         for segment in self._segments:
             os.truncate(segment.file, segment.synced)
 

@@ -400,6 +400,14 @@ class Segment:
         os.ftruncate(self.handle, self.used)
         self.allocated = self.used
 
+    def restart(self, header: Header) -> None:
+        """Empty the file, and begin with another header; this needs no room on the disk."""
+        os.ftruncate(self.handle, HEADER_SIZE)
+        write_all(self.handle, encode_header(header), 0)
+        self.used = self.allocated = HEADER_SIZE
+        os.fsync(self.handle)
+        self.synced = HEADER_SIZE
+
     def remove(self) -> None:
         """Delete the file, once no thread is syncing it."""
         if self.users:

@@ -119,6 +119,28 @@ def test_the_first_question_runs_and_its_dropdown_brings_an_outage(server: Lab, 
     assert not page.locator(".jp-RenderedText[data-mime-type*=stderr]").count()
 
 
+def test_a_bound_on_the_queue_turns_messages_away(server: Lab, page: Page) -> None:
+    page.goto(server.address("02_message_queues.ipynb"))
+    page.set_default_timeout(240_000)
+    run_all_cells(page)
+    page.set_default_timeout(60_000)
+    bring_into_view(page)
+    before = picture(page)
+    dropped = page.locator(".panel-table tr", has_text="dropped").locator("td")
+    expect(dropped).to_have_text("0 messages")
+
+    page.locator(".control-capacity select").select_option("10 may wait")
+    bounded = after(page, before)
+    expect(dropped).not_to_have_text("0 messages")
+    expect(page.locator(".panel-table tr", has_text="waiting, maximum")).to_contain_text("10")
+
+    page.locator(".control-consumers .noUi-handle").focus()
+    page.keyboard.press("ArrowRight")
+    after(page, bounded)
+    assert readout(page, "control-consumers") == "2"
+    assert not page.locator(".jp-RenderedText[data-mime-type*=stderr]").count()
+
+
 def test_a_notebook_shows_its_pictures_before_anything_is_run(server: Lab, page: Page) -> None:
     page.goto(server.address("00_start_here.ipynb"))
     page.locator("#jupyterlab-splash").wait_for(state="detached")

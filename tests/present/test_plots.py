@@ -9,6 +9,7 @@ import pytest
 from matplotlib.axes import Axes
 
 from simlib.analysis import interval, welch
+from simlib.live.threads import ThreadedRun
 from simlib.present import (
     COLOURS,
     axes,
@@ -16,6 +17,7 @@ from simlib.present import (
     figures_over,
     latencies,
     latency_over_time,
+    measured_over_time,
     queue_over_time,
     show,
     warm_up,
@@ -27,6 +29,14 @@ RESULTS = {
     "call": SyncVsAsync(messages=400).run(1),
     "queue": SyncVsAsync(messages=400, mode="async").run(1),
 }
+MEASURED = ThreadedRun(
+    **dict.fromkeys(("created", "enqueued", "started", "finished"), np.array([0.0, 1.0])),
+    consumer=np.array([0, 0]),
+    sampled=np.array([0.0, 1.0, 2.0]),
+    ready=np.array([0, 4, 0]),
+    unacked=np.array([0, 1, 1]),
+    consumers=1,
+)
 TABLE = pd.DataFrame(
     {
         "load": [0.5, 0.9],
@@ -39,6 +49,7 @@ DRAWINGS = {
     "queue_over_time": lambda ax: queue_over_time(RESULTS, ax),
     "latency_over_time": lambda ax: latency_over_time(RESULTS, ax),
     "who_waits": lambda ax: who_waits(RESULTS, ax),
+    "measured_over_time": lambda ax: measured_over_time(MEASURED, RESULTS["queue"], ax),
     "latencies": lambda ax: latencies({"one": [1.0, 2.0, np.nan, 3.0]}, ax),
     "figures_over": lambda ax: figures_over(TABLE, "load", "latency_mean", ax=ax),
 }
@@ -93,6 +104,13 @@ def test_the_words_are_those_of_the_data() -> None:
     assert "200 ms at 0.5, 1 s at 0.9" in ax.get_label()
     said = latencies({"one": [1.0, 2.0, 3.0]}).get_label()
     assert "one: median 2 s" in said
+
+
+def test_a_measured_run_counts_what_waits_and_what_is_in_flight() -> None:
+    ax = measured_over_time(MEASURED)
+    assert ax.lines[0].get_ydata().tolist() == [0, 5, 1]
+    assert "measured on this machine: at most 5" in ax.get_label()
+    assert ax.get_legend() is None
 
 
 def test_a_long_run_is_drawn_with_few_points_that_keep_its_peaks() -> None:
