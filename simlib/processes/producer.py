@@ -34,7 +34,8 @@ class Producer:
     """Publishes a message at each arrival instant, whatever becomes of the ones before.
 
     A put that costs time occupies the producer. Messages that become due meanwhile are published
-    late, and their ``created`` still says when they were due: the delay counts as latency.
+    late, and their ``created`` still says when they were due: the delay counts as latency. While
+    the queue is down the producer keeps its messages, and a put that was under way is repeated.
 
     Parameters
     ----------
