@@ -1,13 +1,14 @@
 """Tables, and the file that keeps them."""
 
 import os
-import platform
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+
+from simlib.live.machine import machine
 
 from .measure import Spread
 
@@ -105,30 +106,10 @@ reached.
 def _machine() -> str:
     facts = {
         "Date": f"{datetime.now(UTC):%Y-%m-%d}",
-        "CPU": f"{_cpu()}, {os.cpu_count()} cores",
-        "Memory": _memory(),
-        "System": f"{platform.system()} {platform.release()}, {platform.machine()}",
-        "Python": f"{platform.python_implementation()} {platform.python_version()}",
+        **machine(),
         "Libraries": ", ".join(f"{name} {version(name)}" for name in LIBRARIES),
     }
     if hasattr(os, "getloadavg"):
         load = os.getloadavg()[2]
         facts["Load"] = f"{load:.1f} processes ran in the last 15 minutes on average, this included"
     return "\n".join(f"- {name}: {fact}" for name, fact in facts.items())
-
-
-def _cpu() -> str:
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        for line in info.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
-
-
-def _memory() -> str:
-    try:
-        size = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # Windows
-        return "unknown"
-    return f"{size / 2**30:.0f} GiB"

@@ -24,6 +24,7 @@ from .distributions import (
 from .processes import (
     Breakdowns,
     Consumer,
+    Crash,
     Environment,
     Linger,
     Outage,
@@ -37,6 +38,7 @@ __all__ = [
     "Breakdowns",
     "Bursty",
     "Consumer",
+    "Crash",
     "Deterministic",
     "Distribution",
     "Empirical",

@@ -19,6 +19,7 @@ ROOT = Path(simlib.__file__).parent
 ROOMS: dict[str, set[str]] = {
     "theory": set(),
     "traces": set(),
+    "costs": set(),
     "distributions": {"traces"},
     "queues": set(),
     "broker": {"queues"},
@@ -26,8 +27,9 @@ ROOMS: dict[str, set[str]] = {
     "analysis": {"processes", "queues", "broker", "distributions", "theory"},
     "scenarios": {
         *("analysis", "processes", "queues", "broker", "distributions", "traces", "theory"),
+        "costs",
     },
-    "live": {"queues", "broker", "distributions", "analysis", "theory"},
+    "live": {"queues", "broker", "distributions", "analysis", "theory", "costs"},
     "present": {"scenarios", "analysis", "processes", "distributions", "theory", "live"},
     "": {"distributions", "processes"},
 }
@@ -118,7 +120,9 @@ def test_what_comes_from_outside_is_imported_only_by_its_room(module: str) -> No
         assert _room(module) in OWNERS.get(name, {_room(module)}), name
 
 
-@pytest.mark.parametrize("below", ["theory", "traces", "queues", "distributions", "broker"])
+@pytest.mark.parametrize(
+    "below", ["theory", "traces", "costs", "queues", "distributions", "broker"]
+)
 def test_the_lowest_rooms_know_nothing_of_simulation(below: str) -> None:
     above = {"broker", "processes", "scenarios", "analysis", "present", "live"} - {below}
     for module in (module for module in MODULES if _room(module) == below):

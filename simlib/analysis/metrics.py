@@ -33,6 +33,8 @@ METRICS = {
     "dropped": Metric("dropped", "messages"),
     "lost": Metric("failed or lost", "messages"),
     "unfinished": Metric("unfinished at the end", "messages"),
+    "redelivered": Metric("delivered again", "messages"),
+    "redone": Metric("done again", "messages"),
     "duration": Metric("simulated time", "s"),
     "caller_mean": Metric("caller occupied, mean", "s"),
     "caller_p50": Metric("caller occupied, median", "s"),

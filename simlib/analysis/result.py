@@ -51,9 +51,12 @@ class Result:
     """Instants by name, each of shape (messages,), in the order of creation."""
     outcomes: NDArray[np.int8] = field(repr=False)
     """Index into :data:`OUTCOMES`, shape (messages,)."""
-    interrupted: tuple[NDArray[np.int64], Floats, Floats, Floats] = field(repr=False)
-    """Attempts that came to nothing: message, delivery, start and end, each of shape (attempts,).
-    """
+    interrupted: tuple[NDArray[np.int64], Floats, Floats, Floats, Floats] = field(repr=False)
+    """Attempts that came to nothing: message; begin and end of the delivery, and of the work (s),
+    each of shape (attempts,)."""
+    moves: Mapping[str, Floats] = field(default_factory=dict, repr=False)
+    """Instants at which messages came or went otherwise than by being published, delivered and
+    done (s): ``requeued``, ``vanished``, ``departed`` and ``revived`` as in the record."""
     labels: Mapping[str, NDArray[np.int64]] = field(default_factory=dict, repr=False)
     """What else is known of each message by name, each of shape (messages,); -1: nothing."""
     extras: Mapping[str, float] = field(default_factory=dict, repr=False)
@@ -84,9 +87,14 @@ class Result:
         for outcome, numbers in (("dropped", record.dropped), ("lost", record.lost)):
             outcomes[np.frombuffer(numbers, np.int64)] = OUTCOMES.index(outcome)
         number = np.array(record.interrupted[0])
-        taken, start, end = (np.array(column) for column in record.interrupted[1:])
+        taken, released, start, end = (np.array(column) for column in record.interrupted[1:])
+        moves = {
+            name: np.array(getattr(record, name))
+            for name in ("requeued", "vanished", "departed", "revived")
+        }
         if duration is None:
-            duration = max(np.nanmax(column, initial=0.0) for column in (end, *columns.values()))
+            instants = (released, end, *moves.values(), *columns.values())
+            duration = max(np.nanmax(column, initial=0.0) for column in instants)
         # Rows were prepared ahead; several producers leave such rows between their messages.
         known = ~np.isnan(columns["created"])
         if not known.all() or np.any(np.diff(columns["created"]) < 0):
@@ -103,7 +111,8 @@ class Result:
             columns=columns,
             outcomes=outcomes,
             labels=labels,
-            interrupted=(number, taken, start, end),
+            interrupted=(number, taken, released, start, end),
+            moves=moves,
             **facts,
         )
 
@@ -152,7 +161,7 @@ class Result:
             duration=float(duration),
             columns=columns,
             outcomes=outcomes,
-            interrupted=(np.empty(0, np.int64), nothing, nothing, nothing),
+            interrupted=(np.empty(0, np.int64), nothing, nothing, nothing, nothing),
             ledger=ledger,
             **facts,
         )
@@ -235,9 +244,10 @@ class Result:
         linear ones. Time averages (``throughput`` in messages/s, ``utilisation`` per consumer,
         ``queue_mean``, ``queue_max``, ``in_system_mean`` in messages) are integrals over the time
         from the creation of the first message after the warm-up to the end. ``published``,
-        ``completed``, ``dropped``, ``lost``, ``unfinished`` (messages) and ``duration`` (s) are
-        those of the whole run, as in the ledger. The series is called "unfinished" when messages
-        are still in the system: their latency is unknown, and as a rule long.
+        ``completed``, ``dropped``, ``lost``, ``unfinished``, ``redelivered``, ``redone`` (messages)
+        and ``duration`` (s) are those of the whole run, as in the ledger. The series is called
+        "unfinished" when messages are still in the system: their latency is unknown, and as a rule
+        long.
         """
         ledger = self.ledger
         start, end = self.observed_from, self.duration
@@ -267,6 +277,8 @@ class Result:
                 "dropped": ledger.dropped,
                 "lost": ledger.lost,
                 "unfinished": unfinished,
+                "redelivered": ledger.redelivered,
+                "redone": ledger.redone,
                 "duration": end,
                 **self.extras,
             },
@@ -318,32 +330,31 @@ class Result:
 
     @cached_property
     def _created(self) -> Floats:
-        """Of those that entered the system."""
+        """Of those that entered the system, or came back into it."""
         created = self.columns["created"]
         admitted = ~np.isnan(self.columns["enqueued"])
-        return created if admitted.all() else created[admitted]
+        return _known(created if admitted.all() else created[admitted], self._moves("revived"))
 
     @cached_property
     def _arrived(self) -> Floats:
-        """Entered a queue: from outside, or back from a consumer that gave up."""
-        lost = self.outcomes[self.interrupted[0]] == OUTCOMES.index("lost")
-        return self._all("enqueued", self.interrupted[3][~lost])
+        """Entered a queue: from outside, or back from a consumer."""
+        return self._all("enqueued", self._moves("requeued"))
 
     @cached_property
     def _delivered(self) -> Floats:
-        """Left a queue for a consumer."""
+        """Left a queue: for a consumer, or lost in it."""
         name = "delivered" if "delivered" in self.columns else "started"
-        return self._all(name, self.interrupted[1])
+        return _known(self._all(name, self.interrupted[1]), self._moves("vanished"))
 
     @cached_property
     def _started(self) -> Floats:
         """Began to be worked on."""
-        return self._all("started", self.interrupted[2], self._once)
+        return self._all("started", self.interrupted[3], self._once)
 
     @cached_property
     def _ended(self) -> Floats:
         """Was not worked on any more, done or not."""
-        return self._all("finished", self.interrupted[3], self._once)
+        return self._all("finished", self.interrupted[4], self._once)
 
     def _once(self, column: Floats) -> Floats:
         """Of messages that a consumer worked on together, only one: it is one consumer at work."""
@@ -353,17 +364,19 @@ class Result:
 
     @cached_property
     def _released(self) -> Floats:
-        """Was acked or given back."""
+        """Was acked or given back; or its delivery was void, or there was none."""
         # At a station in a line, what can't go on is held after it is finished.
         last = "left" if "left_1" in self.columns else "finished"
-        return self._all("acked" if "acked" in self.columns else last, self.interrupted[3])
+        name = "acked" if "acked" in self.columns else last
+        return _known(self._all(name, self.interrupted[2]), self._moves("vanished"))
 
     @cached_property
     def _left(self) -> Floats:
         """Left the system."""
-        lost = self.outcomes[self.interrupted[0]] == OUTCOMES.index("lost")
-        left = self.columns.get("left", self.columns["finished"])
-        return _known(left, self.interrupted[3][lost])
+        return _known(self.columns.get("left", self.columns["finished"]), self._moves("departed"))
+
+    def _moves(self, name: str) -> Floats:
+        return self.moves.get(name, np.empty(0))
 
     def _all(
         self,

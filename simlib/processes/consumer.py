@@ -82,7 +82,7 @@ class Consumer:
             if faulty and faults.up_at(env._now) > env._now:
                 yield timer.at(faults.up_at(env._now))
             try:
-                message = queue.real.get(False)
+                message = queue.take(False)
             except Empty:
                 message = yield queue.wait(timer)
                 if message is None:
@@ -114,7 +114,7 @@ class Consumer:
             if not queue.ack(message):
                 if ack_cost and finished[number] == end:
                     finished[number] = earlier
-                record.interrupt(number, taken if get_cost else start, start, env._now)
+                queue.refused(number, taken if get_cost else start, start)
                 continue
             finished[number] = end
             if ack_cost:

@@ -6,6 +6,7 @@ import hashlib
 from array import array
 from collections.abc import Iterator
 from heapq import heappop, heappush
+from itertools import chain
 from math import inf
 from typing import Any, final
 
@@ -16,7 +17,7 @@ from simpy.events import Event
 
 from ..distributions import Distribution
 
-__all__ = ["Draws", "Environment", "Timer", "stream"]
+__all__ = ["Draws", "Environment", "Timer", "samples", "stream"]
 
 
 class Environment(simpy.Environment):
@@ -122,6 +123,12 @@ def stream(seed: int, name: str) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(sequence))
 
 
+def samples(durations: Distribution, env: Environment, name: str) -> Iterator[float]:
+    """Durations (s) one by one, from the stream of that name."""
+    blocks = durations.blocks(env.stream(name))
+    return chain.from_iterable(block.tolist() for block in blocks)
+
+
 @final
 class Timer(Event):
     """An event that one process waits for again and again.
@@ -131,7 +138,8 @@ class Timer(Event):
     rounding of now + (time - now). At equal instants, events of priority 0 come before those of
     priority 1: whoever finishes makes room before the next one arrives.
 
-    A process makes its own timers, and waits for them itself; it cannot be interrupted meanwhile.
+    A process makes its own timers, and waits for them itself; it cannot be interrupted meanwhile,
+    only ended.
     """
 
     callbacks: list[Any]
@@ -152,6 +160,12 @@ class Timer(Event):
         """Set the timer for an instant (s, not in the past); to be yielded at once."""
         heappush(self._schedule, (time, self._priority, self._next_number(), self))
         return self
+
+    def end_process(self) -> None:
+        """End the process that waits, wherever it is: it never goes on."""
+        self.process._generator.close()
+        # What it waits for still comes up in the schedule.
+        self.send = lambda _: self
 
     def fire(self, value: Any = None) -> None:
         """Wake the process that waits, now, with a value."""

@@ -1,9 +1,10 @@
-"""Consumers that sleep, warm up, break down, or take several messages at once."""
+"""Consumers that sleep, warm up, break down, crash, or take several messages at once."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from itertools import chain, count
+from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -11,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ..distributions import Distribution, Durations, Exponential
 from ..queues import Message
 from .consumer import Consumer
-from .environment import Draws, Environment, Timer
+from .environment import Draws, Environment, Timer, samples
 from .producer import Producer
 from .simqueue import SimQueue
 
@@ -31,7 +32,8 @@ class PausingConsumer(Consumer):
     """A consumer whose workers are not always there, or take several messages at once.
 
     ``started`` to ``finished`` is the time that a worker is occupied with a message, repairs
-    included. Each worker has random streams of its own.
+    included. Each worker has random streams of its own. When the queue crashes, a worker finishes
+    what it is at, and its ack is refused.
 
     Parameters
     ----------
@@ -80,6 +82,8 @@ class PausingConsumer(Consumer):
         self.cold_start = cold_start
         self.breakdowns = breakdowns
         self.batch_size = batch_size
+        self.crew: list[_Worker] = []
+        """The workers, in the order of their numbers."""
         self._names = (f"{name} {number}" for number in range(workers))
         self._batches = count()
         # A message in the hands of a worker that warms up is delivered, and not started.
@@ -89,51 +93,90 @@ class PausingConsumer(Consumer):
             queue.record.label("batch")
         super().__init__(env, queue, work, workers=workers, name=name)
 
+    def crash(self, place: int, restart: float) -> list[Message]:
+        """Let the worker of that place crash, and take messages again ``restart`` seconds later.
+
+        The messages that were in its hands are returned. One that is down stays down.
+        """
+        worker = self.crew[place]
+        if worker.down:
+            return []
+        worker.down = True
+        worker.timer.end_process()
+        self.queue.leave(worker.timer)
+        messages, worker.hands = worker.hands, []
+        self.env.process(self._start_again(worker, self.env.now + restart))
+        return messages
+
+    def _start_again(self, worker: _Worker, time: float) -> Generator[Timer, Any, None]:
+        worker.timer = Timer(self.env, 0)
+        yield worker.timer.at(time)
+        worker.down = False
+        yield from self._serve(worker)
+
     def _work(self, work: Draws) -> Generator[Timer, Any, None]:
-        env, queue, record = self.env, self.queue, self.queue.record
-        acked, batch = record.extra.get("acked"), record.labels.get("batch")
-        name = next(self._names)
+        env, name = self.env, next(self._names)
         polling, cold_start = self.polling, self.cold_start
-        sleeps = _samples(polling, env, f"{name} polling") if polling else None
-        starts = _samples(cold_start, env, f"{name} cold start") if cold_start else None
-        repairs = _Repairs(self.breakdowns, env, name) if self.breakdowns else None
-        timer = Timer(env, 0)
-        while messages := (yield from self._take(timer, sleeps, starts)):
+        worker = _Worker(
+            work,
+            Timer(env, 0),
+            sleeps=samples(polling, env, f"{name} polling") if polling else None,
+            starts=samples(cold_start, env, f"{name} cold start") if cold_start else None,
+            repairs=_Repairs(self.breakdowns, env, name) if self.breakdowns else None,
+        )
+        self.crew.append(worker)
+        yield from self._serve(worker)
+
+    def _serve(self, worker: _Worker) -> Generator[Timer, Any, None]:
+        env, queue, record, timer = self.env, self.queue, self.queue.record, worker.timer
+        acked, batch = record.extra.get("acked"), record.labels.get("batch")
+        while messages := (yield from self._take(worker)):
             if queue.get_cost:
-                yield timer.at(env.now + queue.get_cost)
+                yield timer.at(env.now + queue.get_time(len(messages)))
+            messages = worker.hands = queue.held(messages)
+            if not messages:
+                continue
             numbers = [queue.numbers[message.id] for message in messages]
-            start, duration = env.now, work[numbers[0]]
-            end = start + duration + (repairs.during(duration) if repairs else 0.0)
+            start, duration = env.now, worker.work[numbers[0]]
+            end = start + duration + (worker.repairs.during(duration) if worker.repairs else 0.0)
             _note(record.started, numbers, start)
             if batch is not None:
                 _note(batch, numbers, next(self._batches))
             yield timer.at(end)
+            messages = worker.hands = queue.held(messages, worked=True)
+            if not messages:
+                continue
+            numbers = [queue.numbers[message.id] for message in messages]
             _note(record.finished, numbers, end)
             if acked is not None:
-                yield timer.at(end + queue.ack_cost)
-                _note(acked, numbers, env.now)
+                yield timer.at(end + queue.ack_time(len(messages)))
+                messages = queue.held(messages)
+                _note(acked, [queue.numbers[message.id] for message in messages], env.now)
             queue.ack_many(messages)
+            worker.hands = []
 
-    def _take(
-        self, timer: Timer, sleeps: Iterator[float] | None, starts: Iterator[float] | None
-    ) -> Generator[Timer, Any, list[Message]]:
+    def _take(self, worker: _Worker) -> Generator[Timer, Any, list[Message]]:
         """The messages to work on next; none when a worker that polls may stop."""
-        env, queue = self.env, self.queue
-        while not (messages := queue.real.get_many(self.batch_size)) and sleeps:
-            if not self.producer.process.is_alive:
+        env, queue, timer = self.env, self.queue, worker.timer
+        while not (messages := queue.take_many(self.batch_size)) and worker.sleeps:
+            # What others have in their hands may come back.
+            if not (self.producer.process.is_alive or queue.numbers):
                 return []
-            yield timer.at(env.now + next(sleeps))
+            yield timer.at(env.now + next(worker.sleeps))
         self._note_delivery(messages)
+        worker.hands = messages
         if messages:
             return messages
         message = yield queue.wait(timer)
         self._note_delivery([message])
-        if starts:
-            yield timer.at(env.now + next(starts))
+        worker.hands = [message]
+        if worker.starts:
+            yield timer.at(env.now + next(worker.starts))
         # Others may have come at the same instant, or during the cold start.
-        more = queue.real.get_many(self.batch_size - 1) if self.batch_size > 1 else []
+        more = queue.take_many(self.batch_size - 1) if self.batch_size > 1 else []
         self._note_delivery(more)
-        return [message, *more]
+        worker.hands = [message, *more]
+        return worker.hands
 
     def _note_delivery(self, messages: list[Message]) -> None:
         delivered = self.queue.record.extra.get("delivered")
@@ -141,13 +184,33 @@ class PausingConsumer(Consumer):
             _note(delivered, [self.queue.numbers[message.id] for message in messages], self.env.now)
 
 
+@dataclass
+class _Worker:
+    """One of those who work side by side."""
+
+    work: Draws
+    """The work that each message brings (s)."""
+    timer: Timer
+    """What it waits with."""
+    sleeps: Iterator[float] | None
+    """How long it sleeps when it finds nothing (s)."""
+    starts: Iterator[float] | None
+    """How long it takes to be ready after it was idle (s)."""
+    repairs: _Repairs | None
+    """What interrupts its work."""
+    hands: list[Message] = field(default_factory=list)
+    """Messages that were delivered to it and not acked."""
+    down: bool = False
+    """Whether it has crashed and not started again."""
+
+
 class _Repairs:
     """When the work of one worker is interrupted, and how long each repair takes."""
 
     def __init__(self, breakdowns: Breakdowns, env: Environment, name: str) -> None:
         work = Exponential(mean=1 / breakdowns.rate)
-        self._times_up = _samples(work, env, f"{name} breakdowns")
-        self._times_down = _samples(breakdowns.repair, env, f"{name} repairs")
+        self._times_up = samples(work, env, f"{name} breakdowns")
+        self._times_down = samples(breakdowns.repair, env, f"{name} repairs")
         self._left = next(self._times_up)
 
     def during(self, work: float) -> float:
@@ -159,12 +222,6 @@ class _Repairs:
             down += next(self._times_down)
         self._left -= work
         return down
-
-
-def _samples(durations: Distribution, env: Environment, name: str) -> Iterator[float]:
-    """Durations (s) one by one, from the stream of that name."""
-    blocks = durations.blocks(env.stream(name))
-    return chain.from_iterable(block.tolist() for block in blocks)
 
 
 def _note(column: Any, numbers: list[int], value: float) -> None:

@@ -34,7 +34,8 @@ class Producer:
     """Publishes a message at each arrival instant, whatever becomes of the ones before.
 
     A put that costs time occupies the producer. Messages that become due meanwhile are published
-    late, and their ``created`` still says when they were due: the delay counts as latency.
+    late, and their ``created`` still says when they were due: the delay counts as latency. While
+    the queue is down the producer keeps its messages, and a put that was under way is repeated.
 
     Parameters
     ----------
@@ -101,7 +102,8 @@ class Producer:
         self, blocks: Iterator[Floats], left: float, publish: Callable[[int], bool]
     ) -> Generator[Timer, Any, None]:
         env, queue = self.env, self.queue
-        record, put_cost = queue.record, queue.put_cost
+        record = queue.record
+        putting = bool(queue.put_cost) or queue.breaks
         timer = Timer(env, 1)
         # At instant 0, too, the consumers are there before the first message.
         yield timer.at(env._now)
@@ -111,8 +113,8 @@ class Producer:
             for number, created in enumerate(due.tolist(), record.prepare(len(due))):
                 if created > env._now:
                     yield timer.at(created)
-                if put_cost:
-                    yield timer.at(env._now + put_cost)
+                if putting:
+                    yield from queue.putting(timer)
                 record.created[number] = created
                 publish(number)
             if not left:
@@ -136,7 +138,8 @@ class Producer:
                 following = next(messages, None)
             if len(batch) == linger.batch_size:
                 closes = max(env._now, due)
-            yield timer.at(closes + queue.put_cost)
+            yield timer.at(closes)
+            yield from queue.putting(timer, len(batch))
             for number, due in batch.items():
                 created[number] = due
             queue.publish_many(list(batch))

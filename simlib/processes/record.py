@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 from dataclasses import dataclass, fields
-from math import nan
+from math import isnan, nan
 
 __all__ = ["Ledger", "LedgerError", "Record"]
 
@@ -17,8 +18,10 @@ class LedgerError(RuntimeError):
 class Ledger:
     """Where every published message is at the end of a run, in messages.
 
-    ``published == acked + ready + unacked + dead_lettered + expired + dropped + lost``. Duplicates
-    stand apart: they are deliveries that came to nothing and have to be repeated.
+    ``published == acked + ready + unacked + dead_lettered + expired + dropped + lost``, each
+    message counted once, by its final fate. What had to be repeated stands apart: ``duplicates``
+    are deliveries that came to nothing while their message was kept, ``redelivered`` are deliveries
+    of a message beyond its first, and ``redone`` is work that was finished again.
     """
 
     published: int
@@ -30,11 +33,18 @@ class Ledger:
     dropped: int = 0
     lost: int = 0
     duplicates: int = 0
+    redelivered: int = 0
+    redone: int = 0
 
     def __post_init__(self) -> None:
-        accounted = sum(self[name] for name in self.keys()[1:-1])
+        accounted = self.kept + self.dead_lettered + self.expired + self.dropped + self.lost
         if accounted != self.published:
             raise LedgerError(f"{accounted} messages accounted for of {self.published}: {self}")
+
+    @property
+    def kept(self) -> int:
+        """Messages that were done, or still can be."""
+        return self.acked + self.ready + self.unacked
 
     def __getitem__(self, name: str) -> int:
         if name not in self.keys():
@@ -71,8 +81,19 @@ class Record:
         """Numbers of the messages that the queue refused."""
         self.lost = array("q")
         """Numbers of the messages that are gone without having been done."""
-        self.interrupted = (array("q"), array("d"), array("d"), array("d"))
-        """Attempts that came to nothing: message number, delivery, start and end (s)."""
+        self.interrupted = (array("q"), array("d"), array("d"), array("d"), array("d"))
+        """Attempts that came to nothing: message number; when it was delivered, and when that
+        delivery was over; start and end of the work on it (s), NaN where there was none."""
+        self.in_vain = array("q")
+        """Numbers of the messages whose work was finished, each time that nobody was told."""
+        self.requeued = array("d")
+        """When a message came into a queue again (s)."""
+        self.vanished = array("d")
+        """When a message was lost while it waited (s)."""
+        self.departed = array("d")
+        """When a message left the system by being lost, or done although it came back (s)."""
+        self.revived = array("d")
+        """When a message that was done came back into the system (s)."""
 
         for name in extra:
             self.add(name)
@@ -96,9 +117,31 @@ class Record:
             label.extend(array("q", [-1]) * rows)
         return first
 
-    def interrupt(self, number: int, delivered: float, started: float, ended: float) -> None:
-        """Note an attempt that came to nothing."""
+    def interrupt(
+        self,
+        number: int,
+        delivered: float,
+        started: float,
+        ended: float,
+        released: float | None = None,
+    ) -> None:
+        """Note an attempt that came to nothing; its delivery is over when the work is, or before.
+
+        Instants are in seconds.
+        """
         numbers, *instants = self.interrupted
         numbers.append(number)
-        for column, instant in zip(instants, (delivered, started, ended), strict=True):
+        released = ended if released is None else released
+        for column, instant in zip(instants, (delivered, released, started, ended), strict=True):
             column.append(instant)
+
+    def redelivered(self) -> int:
+        """How many deliveries of a message there were beyond its first."""
+        attempts = Counter(self.interrupted[0])
+        delivered = self.extra.get("delivered", self.started)
+        return sum(times - isnan(delivered[number]) for number, times in attempts.items())
+
+    def redone(self) -> int:
+        """How many times work was finished that had been finished before."""
+        acked = self.extra.get("acked", self.finished)
+        return sum(times - isnan(acked[number]) for number, times in Counter(self.in_vain).items())

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from math import inf, nan
 from typing import Any
 
 from ..queues import Empty, Full, LeaseLostError, Message, MessageQueue
 from .environment import Environment, Timer
 from .record import Ledger, Record
 
-__all__ = ["SimQueue"]
+__all__ = ["Cost", "SimQueue"]
+
+Cost = float | Callable[[int], float]
+"""Seconds that a call takes, or what tells them from the number of messages it deals with."""
 
 
 class SimQueue:
@@ -31,8 +35,9 @@ class SimQueue:
         The most messages that may wait: None for no bound, 0 when a message is taken only if a
         consumer is idle. It should agree with the real queue's ``maxsize``, which does the
         refusing from 1 on.
-    put_cost, get_cost, ack_cost : float
-        Seconds that each operation takes whoever calls it.
+    put_cost, get_cost, ack_cost : float or callable
+        Seconds that each operation takes whoever calls it; or what tells them from the number of
+        messages that one call deals with.
     body : bytes
         What every message carries.
     record : Record, optional
@@ -41,33 +46,43 @@ class SimQueue:
         The record's column for the instants of the puts; ``record.enqueued`` if not given.
     """
 
+    breaks = False
+    """Whether the queue may be down when somebody wants to put."""
+
     def __init__(
         self,
         env: Environment,
         queue: MessageQueue,
         *,
         capacity: int | None = None,
-        put_cost: float = 0.0,
-        get_cost: float = 0.0,
-        ack_cost: float = 0.0,
+        put_cost: Cost = 0.0,
+        get_cost: Cost = 0.0,
+        ack_cost: Cost = 0.0,
         body: bytes = b"",
         record: Record | None = None,
         stored: array[float] | None = None,
     ) -> None:
-        for name, cost in (("put", put_cost), ("get", get_cost), ("ack", ack_cost)):
-            if not 0 <= cost < float("inf"):
-                raise ValueError(f"{name}_cost must be >= 0 s, got {cost!r}")
+        self.put_time = _timing("put_cost", put_cost)
+        """Seconds that the put of so many messages takes."""
+        self.get_time = _timing("get_cost", get_cost)
+        """Seconds that the get of so many messages takes."""
+        self.ack_time = _timing("ack_cost", ack_cost)
+        """Seconds that the ack of so many messages takes."""
         self.env = env
         self.real = queue
+        self.take: Callable[[bool], Message] = queue.get
+        """The real queue's ``get``, as consumers call it: ``take(False)`` or Empty."""
+        self.take_many: Callable[[int], list[Message]] = queue.get_many
+        """The real queue's ``get_many``."""
         self.capacity = capacity
-        self.put_cost = put_cost
-        self.get_cost = get_cost
-        self.ack_cost = ack_cost
+        self.put_cost = self.put_time(1)
+        self.get_cost = self.get_time(1)
+        self.ack_cost = self.ack_time(1)
         self.body = body
         self.record = Record() if record is None else record
-        if get_cost:
+        if self.get_cost:
             self.record.add("delivered")
-        if ack_cost:
+        if self.ack_cost:
             self.record.add("acked")
         self._stored = self.record.enqueued if stored is None else stored
         self.published = 0
@@ -110,8 +125,7 @@ class SimQueue:
         try:
             if self.capacity == 0 and len(self._idle) < len(numbers):
                 raise Full
-            bodies = [self.body] * len(numbers)
-            ids = self.real.put_many(bodies, False, priority=priority)
+            ids = self.real.put_many(self.bodies(numbers), False, priority=priority)
         except Full:
             self.dropped += len(numbers)
             self.record.dropped.extend(numbers)
@@ -122,6 +136,14 @@ class SimQueue:
         if self._idle:
             self._deliver()
         return True
+
+    def bodies(self, numbers: Sequence[int]) -> list[bytes]:
+        """What the messages with these numbers carry."""
+        return [self.body] * len(numbers)
+
+    def putting(self, timer: Timer, messages: int = 1) -> Generator[Timer, Any, None]:
+        """The time that the put of so many messages takes, which are then to be published."""
+        yield timer.at(self.env.now + self.put_time(messages))
 
     def wait(self, timer: Timer) -> Timer:
         """Stand in line for a message; to be yielded at once, gives the message.
@@ -144,15 +166,34 @@ class SimQueue:
         return True
 
     def ack_many(self, messages: Sequence[Message]) -> None:
-        """The messages are done; none of them may have a lease that ran out."""
+        """The messages are done; all of them must be held."""
         self.real.ack_many(messages)
         for message in messages:
             del self.numbers[message.id]
         self.acked += len(messages)
 
+    def held(self, messages: list[Message], worked: bool = False) -> list[Message]:
+        """Those of the messages whose deliveries still count.
+
+        Whoever has them asks when a get is over, when the work is (``worked``), and after an ack.
+        """
+        return messages
+
+    def refused(self, number: int, delivered: float, started: float) -> None:
+        """An ack of finished work was refused; when it was delivered and started (s)."""
+        record, now = self.record, self.env._now
+        record.interrupt(number, delivered, started, now)
+        record.in_vain.append(number)
+        record.requeued.append(now)
+        if record.started[number] == started:  # nobody else has begun
+            record.started[number] = nan
+            if "delivered" in record.extra:
+                record.extra["delivered"][number] = nan
+
     def give_back(self, message: Message) -> None:
         """The message was not done; somebody else shall have it."""
         self.returned += 1
+        self.record.requeued.append(self.env._now)
         self.real.nack(message)
         self._deliver()
 
@@ -162,7 +203,13 @@ class SimQueue:
         number = self.numbers.pop(message.id)
         self.lost += 1
         self.record.lost.append(number)
+        self.record.departed.append(self.env._now)
         return number
+
+    def leave(self, timer: Timer) -> None:
+        """Whoever waits with this timer waits no more."""
+        if timer in self._idle:
+            self._idle.remove(timer)
 
     def dismiss(self) -> None:
         """Send those who wait away with nothing."""
@@ -179,13 +226,15 @@ class SimQueue:
             dropped=self.dropped,
             lost=self.lost,
             duplicates=self.returned,
+            redelivered=self.record.redelivered(),
+            redone=self.record.redone(),
         )
 
     def _deliver(self) -> None:
         """Hand ready messages to those who wait, first come first served."""
         while self._idle:
             try:
-                message = self.real.get(False)
+                message = self.take(False)
             except Empty:
                 self._watch()
                 return
@@ -203,3 +252,12 @@ class SimQueue:
         if due == self._alarm:
             self._alarm = float("inf")
         self._deliver()
+
+
+def _timing(name: str, cost: Cost) -> Callable[[int], float]:
+    """How long a call takes (s), by the number of messages it deals with."""
+    if callable(cost):
+        return cost
+    if not 0 <= cost < inf:
+        raise ValueError(f"{name} must be >= 0 s, got {cost!r}")
+    return lambda messages: cost

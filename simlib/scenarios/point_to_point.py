@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from ..analysis.explanation import Forecast
 from ..analysis.result import Result
+from ..costs import CostProfile, Sync
 from ..distributions import Durations
 from ..processes import (
     Breakdowns,
     Consumer,
+    Crash,
     Draws,
     Environment,
     Linger,
@@ -20,9 +27,12 @@ from ..processes import (
     Producer,
     Record,
     SimQueue,
+    StoredQueue,
 )
+from ..processes.crashes import crash
 from ..processes.recursions import before, bounded_queue, draw, unbounded_queue
-from ..queues import MemoryQueue
+from ..processes.simqueue import Cost
+from ..queues import FileQueue, MemoryQueue, MessageQueue, SQLiteQueue
 from .base import OpenScenario, Progress, parameter
 from .forecasts import queue_forecast
 
@@ -34,16 +44,46 @@ class PointToPoint(OpenScenario):
 
     Every message goes to one consumer; the queue is a real one. The run ends when all ``messages``
     have left the system, or after ``duration`` seconds if that is sooner.
+
+    A queue on the disk is a real one, too, in a temporary place that is removed after the run. It
+    crashes in earnest, and only its time is simulated: what a put, a get and an ack take is read
+    from a cost profile, so that a run repeats to the bit whatever the disk does. Where nothing else
+    is said, operations in memory take no time.
     """
 
     consumers: int = parameter(1, "how many consumers compete", step=1, ge=1, le=1000)
     capacity: int | None = parameter(
         None, "the most messages that may wait; none: no bound", unit="messages", step=1, ge=0
     )
-    queue: Literal["memory"] = parameter("memory", "the real queue in the middle")
-    put_cost: float = parameter(0.0, "time that a put takes the producer", unit="s", ge=0)
-    get_cost: float = parameter(0.0, "time that a get takes the consumer", unit="s", ge=0)
-    ack_cost: float = parameter(0.0, "time that an ack takes the consumer", unit="s", ge=0)
+    queue: Literal["memory", "file", "sqlite"] = parameter(
+        "memory", "the real queue in the middle: in memory, in files, or in a database"
+    )
+    sync: Sync = parameter(
+        "always",
+        "when a put is safe on the disk: before it returns, soon after, or when the system likes; "
+        "in memory it never is",
+    )
+    sync_acks: bool = parameter(
+        False, "whether an ack is on the disk before it returns, and not with the next sync"
+    )
+    sync_size: int = parameter(
+        1000, "puts after which sync=batch syncs at the latest", unit="messages", step=1, ge=1
+    )
+    sync_time: float = parameter(
+        0.01, "time after a put at which sync=batch syncs at the latest", unit="s", gt=0
+    )
+    put_cost: float | None = parameter(
+        None, "time that a put takes the producer; none: as the profile says", unit="s", ge=0
+    )
+    get_cost: float | None = parameter(
+        None, "time that a get takes the consumer; none: as the profile says", unit="s", ge=0
+    )
+    ack_cost: float | None = parameter(
+        None, "time that an ack takes the consumer; none: as the profile says", unit="s", ge=0
+    )
+    costs: CostProfile | None = parameter(
+        None, "what operations on the disk cost; none: as measured for the workbook"
+    )
     priorities: tuple[Annotated[float, Field(gt=0)], ...] | None = parameter(
         None,
         "share of each priority class in the messages, the most urgent first; none: all are equal",
@@ -67,6 +107,7 @@ class PointToPoint(OpenScenario):
     breakdowns: Breakdowns | None = parameter(
         None, "how often a consumer at work breaks down, and how long a repair takes; none: never"
     )
+    crashes: tuple[Crash, ...] = parameter((), "what crashes, and when")
     batch_size: int = parameter(
         1,
         "the most messages that a consumer takes at once, in the time that the first one needs",
@@ -102,14 +143,45 @@ class PointToPoint(OpenScenario):
                 raise ValueError(f"{name}={durations} ends; give a distribution without an end")
         return self
 
+    @model_validator(mode="after")
+    def _gets_on(self) -> Self:
+        timings = self._timings()
+        put, *others = (_single(timings[name]) for name in ("put_cost", "get_cost", "ack_cost"))
+        undisturbed = max(put, self.service.average + sum(others))
+        for place, each in enumerate(self.crashes):
+            if each.rate and each.rate * undisturbed >= 1 and self.duration is None:
+                raise ValueError(
+                    f"crashes[{place}].rate={each.rate:g} per second leaves hardly a message the "
+                    f"{undisturbed:g} s that it needs; give a smaller one, or a duration"
+                )
+        return self
+
+    def _timings(self) -> Mapping[str, Cost]:
+        """What each operation costs (s), given or as the profile says."""
+        names = {"put_cost": "put", "get_cost": "get", "ack_cost": "ack"}
+        if self.sync_acks:
+            names["ack_cost"] = "synced ack"
+        found: dict[str, Cost] = {}
+        for name, operation in names.items():
+            given = getattr(self, name)
+            if given is not None or self.queue == "memory":
+                found[name] = given or 0.0
+            else:
+                profile = self.costs or CostProfile.shipped()
+                found[name] = profile.timing(self.queue, self.sync, operation)
+        return found
+
     @property
     def servers(self) -> int:
         """How many messages can be worked on at once: ``batch_size`` per consumer."""
         return self.consumers * self.batch_size
 
     def obstacle(self) -> str | None:
+        if self.queue != "memory":
+            return f"a recursion puts nothing into a queue, and queue is {self.queue!r}"
         costs = ("put_cost", "get_cost", "ack_cost")
-        for name in (*costs, "priorities", "linger", "polling", "cold_start", "breakdowns"):
+        pauses = ("polling", "cold_start", "breakdowns")
+        for name in (*costs, "priorities", "linger", *pauses, "crashes"):
             if getattr(self, name):
                 return f"no recursion has {name}, and it is {getattr(self, name)}"
         if self.batch_size > 1:
@@ -143,22 +215,17 @@ class PointToPoint(OpenScenario):
         )
 
     def forecast(self) -> Forecast:
-        plain = {*OpenScenario.model_fields, "consumers", "capacity", "queue"}
-        for name, info in type(self).model_fields.items():
-            if name not in plain and getattr(self, name) != info.default:
-                return Forecast(model="none", why=f"{name} is set, and no formula here knows it")
+        special = ("priorities", "linger", "polling", "cold_start", "breakdowns", "crashes")
+        taken = [name for name, cost in self._timings().items() if _single(cost)]
+        named = [*taken, *(name for name in special if getattr(self, name))]
+        if self.batch_size > 1:
+            named.append("batch_size")
+        if named:
+            return Forecast(model="none", why=f"{named[0]} is set, and no formula here knows it")
         return queue_forecast(self.interarrival, self.service, self.consumers, self.capacity)
 
     def _simulate(self, env: Environment, progress: Progress | None) -> Result:
-        with MemoryQueue(self.capacity or 0, clock=env.clock) as real:
-            queue = SimQueue(
-                env,
-                real,
-                capacity=self.capacity,
-                put_cost=self.put_cost,
-                get_cost=self.get_cost,
-                ack_cost=self.ack_cost,
-            )
+        with self._queue(env) as queue:
             producer = Producer(
                 env,
                 queue,
@@ -182,13 +249,51 @@ class PointToPoint(OpenScenario):
             extras=self._by_priority(queue.record),
         )
 
+    @contextmanager
+    def _queue(self, env: Environment) -> Iterator[SimQueue]:
+        """The queue, in a place that is there as long as it is."""
+        common: dict[str, Any] = {"capacity": self.capacity, **self._timings()}
+        if self.queue == "memory" and not self.crashes:
+            with MemoryQueue(self.capacity or 0, clock=env.clock) as real:
+                yield SimQueue(env, real, **common)
+            return
+        with TemporaryDirectory(prefix="simlib-") as place:
+            opened = self._opener(env, Path(place))
+            batched = self.queue != "memory" and self.sync == "batch"
+            sync_time = self.sync_time if batched else None
+            breaks = bool(self.crashes)
+            with closing(
+                StoredQueue(env, opened, sync_time=sync_time, breaks=breaks, **common)
+            ) as queue:
+                yield queue
+
+    def _opener(self, env: Environment, place: Path) -> Callable[[], MessageQueue]:
+        """What opens the real queue at that place."""
+        maxsize = self.capacity or 0
+        if self.queue == "memory":
+            return partial(MemoryQueue, maxsize, clock=env.clock)
+        kind, path = {
+            "file": (FileQueue, place / "queue"),
+            "sqlite": (SQLiteQueue, place / "queue.db"),
+        }[self.queue]
+        return partial(
+            kind,
+            path,
+            maxsize,
+            sync=self.sync,
+            sync_acks=self.sync_acks,
+            batch_size=self.sync_size,
+            batch_time=None,
+            clock=env.clock,
+        )
+
     def _consume(self, env: Environment, queue: SimQueue, producer: Producer) -> None:
         work = Draws(self.service, env.stream("service"))
-        pauses = self.polling or self.cold_start or self.breakdowns
-        if not pauses and self.batch_size == 1:
+        special = self.polling or self.cold_start or self.breakdowns or self.crashes
+        if not special and self.batch_size == 1:
             Consumer(env, queue, work, workers=self.consumers)
             return
-        PausingConsumer(
+        consumer = PausingConsumer(
             env,
             queue,
             work,
@@ -199,6 +304,14 @@ class PointToPoint(OpenScenario):
             breakdowns=self.breakdowns,
             batch_size=self.batch_size,
         )
+        if isinstance(queue, StoredQueue):
+            crash(
+                env,
+                self.crashes,
+                queue,
+                consumer,
+                lambda: not (producer.process.is_alive or queue.numbers),
+            )
 
     def _by_priority(self, record: Record) -> dict[str, float]:
         """Mean wait and latency (s) of each priority class, the most urgent is 0."""
@@ -214,3 +327,8 @@ class PointToPoint(OpenScenario):
                 values = values[~np.isnan(values)]
                 figures[f"{name}_mean_{place}"] = float(values.mean()) if len(values) else np.nan
         return figures
+
+
+def _single(cost: Cost) -> float:
+    """What a call that deals with one message takes (s)."""
+    return cost(1) if callable(cost) else cost

@@ -151,4 +151,6 @@ def _ledger(door: SimQueue, inner: SimQueue) -> Ledger:
         dropped=inside.dropped,
         lost=len(record.lost),
         duplicates=inside.duplicates,
+        redelivered=inside.redelivered,
+        redone=inside.redone,
     )

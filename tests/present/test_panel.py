@@ -8,7 +8,7 @@ from typing import Any
 import matplotlib.image
 import pytest
 
-from simlib import Exponential, Outage
+from simlib import Crash, Exponential, Outage
 from simlib.present import Panel, panel
 from simlib.scenarios import PointToPoint, SyncVsAsync
 
@@ -164,3 +164,22 @@ def test_readers_that_show_no_widgets_get_the_picture(load_panel: Panel) -> None
     data = bundle[0] if isinstance(bundle, tuple) else bundle
     assert data["text/html"] == load_panel.picture.value
     assert data["text/plain"] == "Panel(PointToPoint: load, consumers, messages, seed)"
+
+
+def test_crashes_of_a_queue_on_the_disk_are_a_choice_like_any_other() -> None:
+    crashes = {"none": (), "at 3 s": (Crash(what="power", at=3.0),)}
+    trial = panel(
+        PointToPoint,
+        {"queue": None, "sync": None, "crashes": crashes},
+        table=("lost", "redelivered", "redone"),
+        interarrival=Exponential(mean=0.5),
+        service=Exponential(mean=1.0),
+        messages=20,
+    )
+    move(trial.controls["queue"], "file")
+    move(trial.controls["sync"], "never")
+    assert trial.results["run"].ledger.lost == 0
+    move(trial.controls["crashes"], "at 3 s")
+    assert trial.error is None
+    assert trial.results["run"].ledger.lost > 0
+    assert "delivered again" in trial.table.value

@@ -271,7 +271,7 @@ def test_an_outage_gives_messages_back_and_their_work_starts_again() -> None:
     assert attempts(queue) == [(0, 0.0, 3.0)]
     assert columns(queue)["started"] == [10.0, 14.0]
     assert columns(queue)["finished"] == [14.0, 18.0]
-    assert queue.ledger() == Ledger(published=2, acked=2, duplicates=1)
+    assert queue.ledger() == Ledger(published=2, acked=2, duplicates=1, redelivered=1)
 
 
 def test_what_a_consumer_gives_back_goes_to_one_that_is_idle() -> None:
@@ -391,7 +391,7 @@ def test_a_late_ack_does_not_undo_what_another_consumer_has_done() -> None:
     Consumer(env, queue, Deterministic(12.0), name="slow")
     Consumer(env, queue, Deterministic(0.5), name="fast")
     env.run()
-    assert queue.ledger() == Ledger(published=1, acked=1, duplicates=1)
+    assert queue.ledger() == Ledger(published=1, acked=1, duplicates=1, redelivered=1, redone=1)
     assert columns(queue)["started"] == [11.0]
     assert columns(queue)["finished"] == [11.5]
     assert attempts(queue) == [(0, 1.0, 13.0)]
@@ -421,6 +421,9 @@ def test_a_ledger_reads_like_a_mapping() -> None:
         "dropped": 1,
         "lost": 0,
         "duplicates": 0,
+        "redelivered": 0,
+        "redone": 0,
     }
+    assert ledger.kept == 2
     with pytest.raises(KeyError, match="gone"):
         ledger["gone"]

@@ -183,6 +183,7 @@ def test_every_request_is_accounted_for(
     if duration is None:
         assert ledger.ready == ledger.unacked == 0
         assert counts["acked"] == ledger.acked
+        assert (result.series.iloc[-1] == 0).all()
     in_order = ["created", "enqueued", "started", "finished"]
     for before, after in pairwise(in_order):
         assert not (messages[after] < messages[before] - 1e-9).any()

@@ -1,0 +1,198 @@
+"""What a put, a get and an ack of a real queue cost on this machine.
+
+``python -m simlib.live.measure profile.csv --in some/directory`` measures all queues in all sync
+modes, on the disk that has the directory, and writes a profile for ``PointToPoint(costs=...)``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import get_args
+
+import numpy as np
+
+from ..costs import Cost, CostProfile, Operation, Sync
+from ..queues import FileQueue, MemoryQueue, MessageQueue, SQLiteQueue
+from .machine import filesystem, machine
+
+__all__ = ["measure", "measure_all"]
+
+WARM_UP = 0.1
+"""The fraction of the calls, at the start, that doesn't count."""
+
+
+def measure(
+    make_queue: Callable[[Path], MessageQueue],
+    *,
+    name: str,
+    sync: Sync,
+    sync_acks: bool = False,
+    batch_sizes: Sequence[int] = (1, 100),
+    messages: int = 2_000,
+    size: int = 256,
+    where: str | Path | None = None,
+) -> tuple[Cost, ...]:
+    """Measure a queue by the clock on the wall, call by call, in one thread.
+
+    For each batch size a new queue is filled, and then emptied message by message: taken and acked.
+    The first tenth of the calls doesn't count.
+
+    Parameters
+    ----------
+    make_queue : callable
+        Makes the queue in an empty directory that it is given; it is closed afterwards.
+    name, sync, sync_acks
+        What the costs are filed under. They don't change the queue: ``make_queue`` has to agree.
+    batch_sizes : sequence of int
+        How many messages one call deals with: 1 for ``put``, ``get`` and ``ack``, more for
+        ``put_many``, ``get_many`` and ``ack_many``.
+    messages : int
+        How many messages are put for each batch size; of batches a hundred at least.
+    size : int
+        Bytes of each message's body.
+    where : path, optional
+        The directory on the disk in question, in which a temporary one is made and removed; by
+        default the system's place for temporary files, which may be in memory.
+    """
+    if messages < 1:
+        raise ValueError(f"messages must be >= 1, got {messages}")
+    if size < 0:
+        raise ValueError(f"size must be >= 0 bytes, got {size}")
+    if not batch_sizes or min(batch_sizes) < 1:
+        raise ValueError(f"batch_sizes must be whole numbers >= 1, got {tuple(batch_sizes)}")
+    ack: Operation = "synced ack" if sync_acks else "ack"
+    costs = []
+    for batch_size in batch_sizes:
+        calls = messages if batch_size == 1 else max(100, messages // batch_size)
+        with (
+            TemporaryDirectory(prefix="simlib-", dir=where) as place,
+            make_queue(Path(place)) as queue,
+        ):
+            times = _times(queue, calls, batch_size, bytes(size))
+        for operation, seconds in zip(("put", "get", ack), times, strict=True):
+            costs.append(_cost(name, sync, operation, batch_size, seconds))
+    return tuple(costs)
+
+
+def measure_all(
+    where: str | Path | None = None, *, messages: int = 2_000, rounds: int = 5
+) -> CostProfile:
+    """The profile of this machine: the queues in memory, in files and in a database.
+
+    Parameters
+    ----------
+    where, messages
+        As for :func:`measure`.
+    rounds : int
+        How often everything is measured, all kinds in turn. Of each cost the round with the least
+        mean is kept, as ``timeit`` does: what makes another one slower is somebody else's work.
+    """
+    if rounds < 1:
+        raise ValueError(f"rounds must be >= 1, got {rounds}")
+    costs: dict[object, Cost] = {}
+    for _ in range(rounds):
+        for name, sync, sync_acks, make_queue in _kinds():
+            found = measure(
+                make_queue,
+                name=name,
+                sync=sync,
+                sync_acks=sync_acks,
+                messages=messages,
+                where=where,
+            )
+            for cost in found:
+                # Puts and gets don't depend on how acks are synced.
+                if not sync_acks or cost.operation == "synced ack":
+                    key = (cost.queue, cost.sync, cost.operation, cost.batch_size)
+                    costs[key] = min(cost, costs.get(key, cost), key=lambda each: each.mean)
+    with TemporaryDirectory(dir=where) as place:
+        facts = {**machine(), "File system": filesystem(place)}
+    facts["Date"] = f"{datetime.now(UTC):%Y-%m-%d}"
+    facts["How"] = (
+        f"the quietest of {rounds} rounds of {messages:,} messages of 256 bytes, in one thread, by "
+        "the clock on the wall"
+    )
+    return CostProfile(machine=tuple(facts.items()), costs=tuple(costs.values()))
+
+
+def _kinds() -> Iterator[tuple[str, Sync, bool, Callable[[Path], MessageQueue]]]:
+    """Every kind of queue: its name, sync mode, whether acks are synced, and how it is made."""
+    yield "memory", "never", False, lambda place: MemoryQueue()
+    for sync in get_args(Sync):
+        for sync_acks in (False, True):
+            yield "file", sync, sync_acks, partial(FileQueue, sync=sync, sync_acks=sync_acks)
+            yield "sqlite", sync, sync_acks, partial(_in_database, sync, sync_acks)
+
+
+def _in_database(sync: Sync, sync_acks: bool, place: Path) -> MessageQueue:
+    return SQLiteQueue(place / "queue.db", sync=sync, sync_acks=sync_acks)
+
+
+def _times(
+    queue: MessageQueue, calls: int, batch_size: int, body: bytes
+) -> tuple[list[float], list[float], list[float]]:
+    """How long each put, get and ack took (s)."""
+    puts, gets, acks = [], [], []
+    clock = time.perf_counter
+    bodies = [body] * batch_size
+    for _ in range(calls):
+        begun = clock()
+        if batch_size == 1:
+            queue.put(body)
+        else:
+            queue.put_many(bodies)
+        puts.append(clock() - begun)
+    for _ in range(calls):
+        begun = clock()
+        taken = [queue.get(False)] if batch_size == 1 else queue.get_many(batch_size)
+        got = clock()
+        if batch_size == 1:
+            queue.ack(taken[0])
+        else:
+            queue.ack_many(taken)
+        acked = clock()
+        gets.append(got - begun)
+        acks.append(acked - got)
+    return puts, gets, acks
+
+
+def _cost(
+    queue: str, sync: Sync, operation: Operation, batch_size: int, seconds: list[float]
+) -> Cost:
+    counted = np.array(seconds[int(WARM_UP * len(seconds)) :]) / batch_size
+    p50, p95, p99 = np.percentile(counted, [50, 95, 99])
+    figures = {"p50": p50, "p95": p95, "p99": p99, "mean": counted.mean()}
+    return Cost(
+        queue=queue,
+        sync=sync,
+        operation=operation,
+        batch_size=batch_size,
+        samples=len(counted),
+        # More digits than can be measured would only make the file hard to read.
+        **{name: float(f"{value:.4g}") for name, value in figures.items()},
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure this machine, and write the profile to a file."""
+    parser = argparse.ArgumentParser(
+        prog="python -m simlib.live.measure",
+        description="Measure what real queues cost on this machine.",
+    )
+    parser.add_argument("profile", type=Path, help="the CSV file to write")
+    parser.add_argument("--in", dest="where", type=Path, help="a directory on the disk in question")
+    parser.add_argument("--messages", type=int, default=2_000, help="how many in a round")
+    parser.add_argument("--rounds", type=int, default=5, help="of which the quietest counts")
+    options = parser.parse_args(arguments)
+    profile = measure_all(options.where, messages=options.messages, rounds=options.rounds)
+    profile.write(options.profile)
+
+
+if __name__ == "__main__":
+    main()
