@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ from simlib.analysis import Result
 from simlib.costs import CostProfile
 from simlib.processes import SimQueue
 from simlib.queues import FileQueue
-from simlib.scenarios import PointToPoint
+from simlib.scenarios import PointToPoint, point_to_point
 
 KINDS = ("memory", "file", "sqlite")
 ON_DISK = ("file", "sqlite")
@@ -426,7 +425,7 @@ def _is_interrupted(*_: Any, **__: Any) -> Any:
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where temporary files go."""
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(point_to_point, "_fast_place", lambda: str(tmp_path))
     return tmp_path
 
 
