@@ -14,6 +14,7 @@ from .base import (
     Salvage,
 )
 from .memory import MemoryQueue
+from .postgres import PostgresQueue
 from .sqlite import SQLiteQueue
 from .sqlite_salvage import recover_sqlite
 
@@ -25,6 +26,7 @@ __all__ = [
     "MemoryQueue",
     "Message",
     "MessageQueue",
+    "PostgresQueue",
     "QueueClosedError",
     "QueueError",
     "QueueLockedError",
