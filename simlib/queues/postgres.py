@@ -145,8 +145,10 @@ class PostgresQueue(MessageQueue):
         clock: Clock | None = None,
     ) -> None:
         super().__init__(maxsize, lease, self._server_time if clock is None else clock)
-        if not isinstance(name, str) or not name or "\0" in name:
-            raise ValueError(f"name must be text that is not empty, without NUL, got {name!r}")
+        if not (isinstance(name, str) and 0 < len(name.encode()) <= 500 and "\0" not in name):
+            raise ValueError(
+                f"name must be text of 1 to 500 bytes without NUL, got {repr(name)[:80]}"
+            )
         try:
             import psycopg
         except ImportError as error:
@@ -301,7 +303,7 @@ class PostgresQueue(MessageQueue):
                     raise Full  # Which rolls the numbers back.
             first = int(row[0]) - count
             cursor.execute(PUT, (self.name, first, due, priority, text, bodies))
-            cursor.execute("SELECT pg_notify(%s, %s)", (CHANNEL, self._payload))
+            cursor.execute("SELECT pg_notify(%s, %s)", (CHANNEL, self.name))
             return first
 
         with self._lock:
@@ -322,11 +324,6 @@ class PostgresQueue(MessageQueue):
                 else:
                     self._changed.notify_all()
                     return list(range(first + 1, first + 1 + count))
-
-    @property
-    def _payload(self) -> str:
-        """What a notification says: the queue's name, as far as it fits."""
-        return self.name[:1000]
 
     # Consumers
 
@@ -390,14 +387,13 @@ class PostgresQueue(MessageQueue):
         self._settle(NACK if requeue else ACK, [message])
 
     def _settle(self, statement: str, messages: list[Message]) -> None:
-        def settle(cursor: psycopg.Cursor[tuple[Any, ...]]) -> Message | None:
+        def settle(cursor: psycopg.Cursor[tuple[Any, ...]]) -> None:
             for message in messages:
                 values = (self.name, message.id, message.attempts, now)
                 if cursor.execute(statement.encode(), values).rowcount != 1:
                     raise _NotHeld(message)
             if statement == NACK:
-                cursor.execute("SELECT pg_notify(%s, %s)", (CHANNEL, self._payload))
-            return None
+                cursor.execute("SELECT pg_notify(%s, %s)", (CHANNEL, self.name))
 
         with self._lock:
             self._cursor()
@@ -444,7 +440,7 @@ class PostgresQueue(MessageQueue):
                     self._wake_all()  # For what was put before this session listened.
                     while not self._closed:
                         for notification in link.notifies(timeout=0.1, stop_after=1):
-                            if notification.payload == self._payload:
+                            if notification.payload == self.name:
                                 self._wake_all()
             except self._psycopg.OperationalError:
                 time.sleep(0.1)
@@ -504,7 +500,7 @@ class PostgresQueue(MessageQueue):
             try:
                 if self._connection is not None and not self._connection.closed:
                     self._connection.execute(RETURN, (self.name, self._owner))
-                    self._connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, self._payload))
+                    self._connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, self.name))
             except self._psycopg.OperationalError:
                 pass  # The session is gone, and with it the hold on the messages.
             finally:

@@ -14,11 +14,12 @@ import pytest
 
 from simlib.queues import MemoryQueue, MessageQueue, PostgresQueue, SQLiteQueue
 
-# A schema of our own, so that several test runs can share the server.
+# A schema of our own, so that several test runs can share the server. Whether it syncs its commits
+# is no matter here.
 SCHEMA = f"simlib_test_{os.getpid()}"
 SERVER = (
     "host=127.0.0.1 port=5432 dbname=test user=postgres connect_timeout=5 "
-    f"options='-c search_path={SCHEMA}'"
+    f"options='-c search_path={SCHEMA} -c synchronous_commit=off'"
 )
 
 
