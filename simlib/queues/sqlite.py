@@ -171,6 +171,9 @@ class SQLiteQueue(MessageQueue):
             except sqlite3.Error as error:
                 self._disconnect()
                 self._fail(error)
+            except UnicodeDecodeError as error:  # SQLite quotes what it can't understand.
+                self._disconnect()
+                raise corrupt(self.path, "its schema is unreadable") from error
             except BaseException:
                 self._disconnect()
                 raise
@@ -200,8 +203,6 @@ class SQLiteQueue(MessageQueue):
             cursor = connection.cursor()
             setattr(self, name, cursor)
             for setting in (
-                f"page_size = {PAGE}",
-                "auto_vacuum = INCREMENTAL",
                 f"synchronous = {level}",
                 "wal_autocheckpoint = 0",  # We choose the moment, to know what is synced.
                 "cache_spill = OFF",  # The log has whole transactions only.
@@ -217,6 +218,9 @@ class SQLiteQueue(MessageQueue):
     _lazy: sqlite3.Cursor
 
     def _create(self) -> None:
+        # Only here: in a database that exists, either would write.
+        self._do(self._strict, f"PRAGMA page_size = {PAGE}")
+        self._do(self._strict, "PRAGMA auto_vacuum = INCREMENTAL")
         self._do(self._strict, "PRAGMA journal_mode = WAL")
 
         def create() -> None:
