@@ -329,7 +329,8 @@ class SQLiteQueue(MessageQueue):
             )
             self._stopped = True
             raise QueueError(self._broken) from error
-        if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
+        writable = os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK)
+        if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM) and not writable:
             raise PermissionError(
                 errno.EACCES, f"{os.strerror(errno.EACCES)} ({error})", str(self.path)
             ) from error
