@@ -180,6 +180,7 @@ def test_a_damaged_body_is_reported_and_the_others_are_delivered(tmp_path: Path)
         assert queue.qsize() == 4
 
 
+@pytest.mark.timeout(4 * 3600)
 def test_a_log_cut_short_anywhere_loses_nothing_that_was_synced_without_an_error(
     tmp_path: Path,
 ) -> None:
