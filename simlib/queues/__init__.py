@@ -15,6 +15,7 @@ from .base import (
 )
 from .file import FileQueue
 from .memory import MemoryQueue
+from .postgres import PostgresQueue
 from .recover import recover
 from .sqlite import SQLiteQueue
 
@@ -27,6 +28,7 @@ __all__ = [
     "MemoryQueue",
     "Message",
     "MessageQueue",
+    "PostgresQueue",
     "QueueClosedError",
     "QueueError",
     "QueueLockedError",

@@ -68,6 +68,10 @@ class SQLiteQueue(MessageQueue):
     does a message that a dead process held; one of the same process wakes it at once. While
     another process writes, a call waits its turn; after 60 s of that it raises QueueError.
 
+    Whoever opens a queue that nobody else has open reads all of it, about 7 µs per message: damage
+    in the structure is an error at once, a damaged message one when its turn comes. It is set
+    aside then, and all others are delivered.
+
     When the disk is full, ``put`` raises OSError (ENOSPC) and stores nothing. Each open handle
     keeps 6 MB in reserve (12 MB where puts do not sync), so that messages can still be taken and
     acknowledged. When writing or syncing fails, every later call raises QueueError: only a reopened
@@ -99,7 +103,7 @@ class SQLiteQueue(MessageQueue):
     Raises
     ------
     CorruptQueueError
-        The file is damaged; :func:`recover_sqlite` saves what is intact.
+        The file is damaged; ``recover`` saves what is intact.
     QueueError
         The file is something else than a queue, or of a version that this one does not know.
 
@@ -171,6 +175,9 @@ class SQLiteQueue(MessageQueue):
             except sqlite3.Error as error:
                 self._disconnect()
                 self._fail(error)
+            except UnicodeDecodeError as error:  # SQLite quotes what it can't understand.
+                self._disconnect()
+                raise corrupt(self.path, "its schema is unreadable") from error
             except BaseException:
                 self._disconnect()
                 raise
@@ -200,8 +207,6 @@ class SQLiteQueue(MessageQueue):
             cursor = connection.cursor()
             setattr(self, name, cursor)
             for setting in (
-                f"page_size = {PAGE}",
-                "auto_vacuum = INCREMENTAL",
                 f"synchronous = {level}",
                 "wal_autocheckpoint = 0",  # We choose the moment, to know what is synced.
                 "cache_spill = OFF",  # The log has whole transactions only.
@@ -217,6 +222,9 @@ class SQLiteQueue(MessageQueue):
     _lazy: sqlite3.Cursor
 
     def _create(self) -> None:
+        # Only here: in a database that exists, either would write.
+        self._do(self._strict, f"PRAGMA page_size = {PAGE}")
+        self._do(self._strict, "PRAGMA auto_vacuum = INCREMENTAL")
         self._do(self._strict, "PRAGMA journal_mode = WAL")
 
         def create() -> None:
@@ -325,7 +333,8 @@ class SQLiteQueue(MessageQueue):
             )
             self._stopped = True
             raise QueueError(self._broken) from error
-        if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
+        writable = os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK)
+        if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM) and not writable:
             raise PermissionError(
                 errno.EACCES, f"{os.strerror(errno.EACCES)} ({error})", str(self.path)
             ) from error

@@ -19,7 +19,7 @@ from .wal import Log
 def corrupt(path: Path, what: str) -> CorruptQueueError:
     """The error that says what is wrong with a file, and what to do."""
     return CorruptQueueError(
-        f"{path} is damaged: {what}. recover_sqlite(path, into) saves the intact messages into a "
+        f"{path} is damaged: {what}. simlib.queues.recover(path) saves the intact messages into a "
         "new queue",
         path,
     )
@@ -85,7 +85,7 @@ def compare_with_marks(
     if synced > newest:
         raise CorruptQueueError(
             f"{file} is damaged at byte {offset}: SQLite reads it up to there, to message "
-            f"{newest}, and message {synced} was on disk. recover_sqlite(path, into) saves the "
+            f"{newest}, and message {synced} was on disk. simlib.queues.recover(path) saves the "
             "intact messages into a new queue",
             file,
             offset,

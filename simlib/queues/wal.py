@@ -78,7 +78,7 @@ def read_log(path: Path) -> Log | None:
     end = HEADER if intact else 0
     size = end if intact else len(data)
     seen = intact
-    before = checksum
+    before = (sum_1, sum_2)
     step = FRAME_HEADER + page_size
     for offset in range(HEADER, len(data) - step + 1, step):
         page, pages, *rest = struct.unpack_from(">6I", data, offset)

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 import pytest
 
-from simlib.queues import FileQueue, MemoryQueue, MessageQueue, SQLiteQueue
+from simlib.queues import FileQueue, MemoryQueue, MessageQueue, PostgresQueue, SQLiteQueue
+
+# A schema of our own, so that several test runs can share the server. Whether it syncs its commits
+# is no matter here.
+SCHEMA = f"simlib_test_{os.getpid()}"
+SERVER = (
+    "host=127.0.0.1 port=5432 dbname=test user=postgres connect_timeout=5 "
+    f"options='-c search_path={SCHEMA} -c synchronous_commit=off'"
+)
 
 
 def _memory(folder: Path, **options: Any) -> MessageQueue:
@@ -31,11 +41,16 @@ def _sqlite(folder: Path, **options: Any) -> MessageQueue:
     return SQLiteQueue(folder / "q.db", **options)
 
 
+def _postgres(folder: Path, **options: Any) -> MessageQueue:
+    return PostgresQueue(SERVER, str(folder), **options)
+
+
 QUEUES: dict[str, Callable[..., MessageQueue]] = {
     "memory": _memory,
     "file": _file,
     "file, sync batch": _batched_file,
     "sqlite": _sqlite,
+    "postgres": _postgres,
 }
 """How to open each sort of queue, given a folder of its own that does not exist yet."""
 
@@ -92,9 +107,29 @@ class Background:
         return self._value
 
 
+@pytest.fixture(scope="session")
+def postgres(missing: Callable[[str, str], NoReturn]) -> Iterator[str]:
+    """Where a PostgreSQL server is, with a schema that is dropped at the end."""
+    psycopg = pytest.importorskip("psycopg")
+    try:
+        connection = psycopg.connect(SERVER, autocommit=True)
+    except psycopg.OperationalError as error:
+        missing(
+            f"a PostgreSQL server at 127.0.0.1:5432 with a database test ({error})",
+            "apt-get install postgresql, and let the user postgres in from 127.0.0.1",
+        )
+    with closing(connection):
+        connection.execute(f"CREATE SCHEMA {SCHEMA}")
+        yield SERVER
+        connection.execute("SET client_min_messages = warning")
+        connection.execute(f"DROP SCHEMA {SCHEMA} CASCADE")
+
+
 @pytest.fixture(params=QUEUES)
 def make_queue(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MakeQueue]:
     """Opens as many queues of one sort as a test needs, and closes them after it."""
+    if request.param == "postgres":
+        request.getfixturevalue("postgres")
     opened: list[MessageQueue] = []
 
     def make(maxsize: int = 0, **options: Any) -> MessageQueue:

@@ -185,6 +185,15 @@ def test_a_file_that_is_no_database_is_refused_and_not_touched(path: Path) -> No
     assert path.read_bytes() == b"Dear diary, " * 500
 
 
+def test_a_header_that_forbids_to_write_is_damage(path: Path) -> None:
+    SQLiteQueue(path).close()
+    content = bytearray(path.read_bytes())
+    content[18] ^= 1 << 5  # The version that a writer must know.
+    path.write_bytes(content)
+    with pytest.raises(CorruptQueueError, match="readonly"):
+        SQLiteQueue(path)
+
+
 def test_an_unknown_version_is_refused(path: Path) -> None:
     SQLiteQueue(path).close()
     alter(path, "PRAGMA user_version = 2")
