@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,18 +23,15 @@ def _file(folder: Path, **options: Any) -> MessageQueue:
     return FileQueue(folder, segment_size=1 << 10, **options)
 
 
-def _unsynced_file(folder: Path, **options: Any) -> MessageQueue:
-    return FileQueue(folder, sync="never", **options)
-
-
 def _batched_file(folder: Path, **options: Any) -> MessageQueue:
-    return FileQueue(folder, sync="batch", batch_size=3, batch_time=0.001, **options)
+    return FileQueue(
+        folder, sync="batch", batch_size=3, batch_time=0.001, segment_size=1 << 14, **options
+    )
 
 
 QUEUES: dict[str, Callable[..., MessageQueue]] = {
     "memory": _memory,
     "file": _file,
-    "file, sync never": _unsynced_file,
     "file, sync batch": _batched_file,
 }
 """How to open each sort of queue, given a folder of its own that does not exist yet."""
@@ -92,8 +90,16 @@ class Background:
 
 
 @pytest.fixture(params=QUEUES)
-def make_queue(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MakeQueue]:
-    """Opens as many queues of one sort as a test needs, and closes them after it."""
+def make_queue(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[MakeQueue]:
+    """Opens as many queues of one sort as a test needs, and closes them after it.
+
+    They don't wait for the disk, only for other threads: what is on it when, ``test_file`` and the
+    tests of faults find out.
+    """
+    for call in ("fsync", "fdatasync"):
+        monkeypatch.setattr(os, call, lambda handle: time.sleep(0), raising=False)
     opened: list[MessageQueue] = []
 
     def make(maxsize: int = 0, **options: Any) -> MessageQueue:
