@@ -33,6 +33,7 @@ from .journal import Journal
 from .local import LocalQueue
 from .log import Log
 from .segments import LONGEST, Put
+from .timer import Timer
 
 __all__ = ["FileQueue", "Sync"]
 
@@ -134,8 +135,7 @@ class FileQueue(LocalQueue):
         # Puts in the order of their records, until they are on disk.
         self._unsynced: deque[_Written] = deque()
         self._unsynced_messages = 0
-        self._pending = threading.Event()
-        self._stop = threading.Event()
+        self._timer: Timer | None = None
         self._journal = Journal(
             self.directory,
             segment_size,
@@ -152,9 +152,7 @@ class FileQueue(LocalQueue):
             raise
         _open_queues.add(self)
         if sync == "batch" and batch_time is not None:
-            threading.Thread(
-                target=self._sync_in_time, args=(batch_time,), name="FileQueue", daemon=True
-            ).start()
+            self._timer = Timer(self._sync_in_time, batch_time)
 
     def _load(self, log: Log) -> None:
         """Let wait what waits according to the log."""
@@ -377,8 +375,8 @@ class FileQueue(LocalQueue):
             self.sync == "batch" and self._unsynced_messages >= self.batch_size
         ):
             self._journal.sync_through(sequence)
-        elif not self._pending.is_set():
-            self._pending.set()
+        elif self._timer is not None:
+            self._timer.ask()
 
     def _notice_sync(self) -> None:
         """See what is on disk now, or that nobody knows."""
@@ -390,15 +388,12 @@ class FileQueue(LocalQueue):
             if self.sync == "always":
                 self._show(put)
 
-    def _sync_in_time(self, delay: float) -> None:
-        while not self._stop.is_set():
-            self._pending.wait()
-            self._stop.wait(delay)
-            self._pending.clear()
-            try:
-                self._journal.sync_through(self._journal.sequence)
-            except (QueueError, OSError):
-                return  # Whoever uses the queue next is told.
+    def _sync_in_time(self) -> bool:
+        try:
+            self._journal.sync_through(self._journal.sequence)
+        except (QueueError, OSError):
+            return False  # Whoever uses the queue next is told.
+        return True
 
     def _refuse(self) -> NoReturn:
         self._journal.check_usable()
@@ -431,10 +426,10 @@ class FileQueue(LocalQueue):
                 self._let_go()
 
     def _let_go(self) -> None:
-        """Let nobody wait any longer, be it a caller or the thread that syncs in time."""
+        """Let nobody wait any longer, be it a caller or the timer."""
         self._end()
-        self._stop.set()
-        self._pending.set()
+        if self._timer is not None:
+            self._timer.stop()
         _open_queues.discard(self)
 
     def _kill(self) -> None:
