@@ -21,7 +21,7 @@ from os import PathLike
 from pathlib import Path
 from queue import Empty, Full
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self, get_args
 
 __all__ = [
     "Clock",
@@ -36,10 +36,14 @@ __all__ = [
     "QueueLockedError",
     "RecoveryWarning",
     "Salvage",
+    "Sync",
 ]
 
 Clock = Callable[[], float]
 """Tells the time in seconds; only differences matter."""
+
+Sync = Literal["always", "batch", "never"]
+"""When a put is on disk: before it returns, soon, or whenever the system sees fit."""
 
 
 class QueueError(Exception):
@@ -330,6 +334,18 @@ def check_options(priority: int, delay: float) -> None:
         raise TypeError(f"priority must be a whole number, got {priority!r}")
     if not _is_number(delay) or not (isfinite(delay) and delay >= 0):
         raise ValueError(f"delay must be >= 0 seconds, got {delay!r}")
+
+
+def check_sync(sync: str, batch_size: int, batch_time: float | None) -> None:
+    """Raise ValueError unless these say when a put is on disk."""
+    if sync not in get_args(Sync):
+        raise ValueError(f"sync must be one of {get_args(Sync)}, got {sync!r}")
+    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+        raise ValueError(f"batch_size must be a whole number of messages >= 1, got {batch_size!r}")
+    if batch_time is not None and not (
+        _is_number(batch_time) and isfinite(batch_time) and batch_time > 0
+    ):
+        raise ValueError(f"batch_time must be > 0 seconds or None, got {batch_time!r}")
 
 
 def check_timeout(timeout: float | None) -> None:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import threading
@@ -13,64 +12,35 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from math import isfinite
+from math import inf
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, NoReturn, get_args
+from typing import Any, NamedTuple, NoReturn
 
 from .base import (
     Clock,
     CorruptQueueError,
     Message,
     QueueError,
-    QueueLockedError,
+    Sync,
     check_body,
     check_options,
+    check_sync,
     check_timeout,
     encode_headers,
 )
+from .journal import Journal
 from .local import LocalQueue
-from .locks import lock_file
-from .log import read_log
-from .segments import (
-    CLAIM,
-    HEADER_SIZE,
-    LONGEST,
-    PUT,
-    SETTLED,
-    SMALLEST,
-    Header,
-    Put,
-    Segment,
-    TornError,
-    content_of,
-    encode_closed,
-    encode_note,
-    encode_put,
-    put_in,
-    read_record,
-    size_of,
-    sync_directory,
-)
+from .log import Log
+from .segments import LONGEST, Put
+from .timer import Timer
 
 __all__ = ["FileQueue", "Sync"]
 
-Sync = Literal["always", "batch", "never"]
-"""When a put is on disk: before it returns, soon, or whenever the system sees fit."""
-
-_CHUNK = 1 << 20
-"""Bytes that a segment grows by."""
-_RESERVE = 1 << 16
-"""Bytes that puts leave for claims and acks, which must go on when the disk is full."""
 _CACHE = 4 << 20
 """Bytes of bodies that are also kept in memory, for consumers that keep up."""
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 _new_message = tuple.__new__
-
-
-_Place = tuple[Segment, int, int]
-"""Where a message's record is: segment, offset and size."""
 
 
 class _Written(NamedTuple):
@@ -158,73 +128,44 @@ class FileQueue(LocalQueue):
         self.batch_size = batch_size
         self.batch_time = batch_time
         self.segment_size = segment_size
-        self._broken: OSError | None = None
         self._careful = maxsize > 0 or lease is not None
-        self._chunk = min(_CHUNK, segment_size)
-        self._reserve = min(_RESERVE, segment_size // 8)
-        self._segments: deque[Segment] = deque()
-        self._used = self._live = 0  # bytes of the segments, and of the messages kept in them
-        self._places: dict[int, _Place] = {}
         self._cached = 0  # bytes of bodies in memory
         # How often each of the messages was delivered that were returned.
         self._returned: dict[int, int] = {}
-        # Claims and acks that a full disk has no room for; written before anything else is.
-        self._owed: deque[tuple[int, Collection[int]]] = deque()
         # Puts in the order of their records, until they are on disk.
         self._unsynced: deque[_Written] = deque()
         self._unsynced_messages = 0
-        # Messages whose bytes are damaged: neither ready nor delivered.
-        self._spoiled: set[int] = set()
-        self._on_disk = threading.Condition(self._lock)
-        self._is_syncing = False
-        # Up to where the oldest segment was searched for messages to move.
-        self._cursor = HEADER_SIZE
-        self._pending = threading.Event()
-        self._stop = threading.Event()
-        self._timer: threading.Thread | None = None
-        self._lock_handle = -1
-        self._open()
+        self._timer: Timer | None = None
+        self._journal = Journal(
+            self.directory,
+            segment_size,
+            sync,
+            sync_acks,
+            self._lock,
+            self._notice_sync,
+            self._deliveries,
+        )
+        try:
+            self._load(self._journal.read())
+        except BaseException:
+            self._journal.abandon()
+            raise
         _open_queues.add(self)
         if sync == "batch" and batch_time is not None:
-            self._timer = threading.Thread(
-                target=self._sync_in_time, args=(batch_time,), name="FileQueue", daemon=True
-            )
-            self._timer.start()
+            self._timer = Timer(self._sync_in_time, batch_time)
 
-    def _open(self) -> None:
-        self.directory.mkdir(parents=True, exist_ok=True)
-        try:
-            self._lock_handle = lock_file(self.directory / "lock")
-        except BlockingIOError:
-            raise QueueLockedError(
-                f"{self.directory} is open already; a file queue belongs to one process at a time"
-            ) from None
-        try:
-            log = read_log(self.directory)
-            self._sequence, self._last_id = log.sequence, log.next_id - 1
-            for file, used in log.ends.items():
-                segment = Segment(file, int(file.stem), used)
-                self._segments.append(segment)
-                segment.sync()  # what a process left with the system when it was killed
-            self._synced = log.sequence
-            if not self._segments:
-                self._new_segment(1)
-            self._used = sum(segment.used for segment in self._segments)
-            by_number = {segment.number: segment for segment in self._segments}
-            now = self.clock()
-            for number, found in sorted(log.messages.items()):
-                segment = by_number[found.segment]
-                self._keep(number, segment, found.offset, found.size)
-                if found.attempts:
-                    self._returned[number] = found.attempts
-                if found.due > now or found.priority or found.attempts:
-                    attempts = found.attempts + 1
-                    self._insert([number], [b""], found.priority, found.due, now, attempts)
-                else:
-                    self._plain.append((number, b""))
-        except BaseException:
-            self._let_go()
-            raise
+    def _load(self, log: Log) -> None:
+        """Let wait what waits according to the log."""
+        self._last_id = log.next_id - 1
+        now = self.clock()
+        for number, found in sorted(log.messages.items()):
+            if found.attempts:
+                self._returned[number] = found.attempts
+            if found.due > now or found.priority or found.attempts:
+                attempts = found.attempts + 1
+                self._insert([number], [b""], found.priority, found.due, now, attempts)
+            else:
+                self._plain.append((number, b""))
 
     # Producers
 
@@ -252,17 +193,9 @@ class FileQueue(LocalQueue):
         with self._lock:
             if self._unusable:
                 self._refuse()
-            if self._owed:
-                self._write_owed()
             number = self._last_id + 1
-            sequence = self._sequence + 1
-            record = encode_put(sequence, self._synced, (number, 0, 0.0, 0, b"", body))
-            segment, offset = self._append(record, 1, self._reserve)
+            sequence = self._journal.put((number, 0, 0.0, 0, b"", body))
             self._last_id = number
-            size = len(record)
-            self._places[number] = (segment, offset, size)
-            segment.live += size
-            self._live += size
             if self.sync != "never":
                 self._unsynced.append(_Written(sequence, range(number, number + 1), 0, 0.0))
                 self._unsynced_messages += 1
@@ -312,22 +245,17 @@ class FileQueue(LocalQueue):
     def _write_puts(
         self, bodies: Sequence[bytes], text: bytes, priority: int, delay: float, attempts: int = 0
     ) -> _Written:
-        self._write_owed()
         due = self.clock() + delay if delay else 0.0
-        sequence, synced, first = self._sequence + 1, self._synced, self._last_id + 1
-        records = [
-            encode_put(
-                sequence + place, synced, Put(first + place, priority, due, attempts, text, body)
-            )
-            for place, body in enumerate(bodies)
-        ]
-        data = records[0] if len(records) == 1 else b"".join(records)
-        segment, offset = self._append(data, len(records), self._reserve)
-        for number, record in enumerate(records, first):
-            self._keep(number, segment, offset, len(record))
-            offset += len(record)
+        first = self._last_id + 1
+        ids = range(first, first + len(bodies))
+        sequence = self._journal.put_many(
+            [
+                Put(number, priority, due, attempts, text, body)
+                for number, body in zip(ids, bodies, strict=True)
+            ]
+        )
         self._last_id += len(bodies)
-        put = _Written(self._sequence, range(first, first + len(bodies)), priority, due)
+        put = _Written(sequence, ids, priority, due)
         if self.sync != "never":
             self._unsynced.append(put)
             self._unsynced_messages += len(bodies)
@@ -338,12 +266,6 @@ class FileQueue(LocalQueue):
         with self._lock:
             delay = max(0.0, put.due - self.clock()) if put.due else 0.0
             self._write_puts([put.body], put.headers, put.priority, delay, attempts)
-
-    def _keep(self, number: int, segment: Segment, offset: int, size: int) -> None:
-        """Note where a message is."""
-        self._places[number] = (segment, offset, size)
-        segment.live += size
-        self._live += size
 
     def _show(self, put: _Written) -> None:
         """Let consumers see messages."""
@@ -367,413 +289,174 @@ class FileQueue(LocalQueue):
         if body:
             self._cached -= len(body)
             return _new_message(Message, (number, body, {}, priority, attempts))
-        segment, offset, size = self._places[number]
-        content = content_of(segment.read(offset, size), number)
-        if content is None:
-            self._spoiled.add(number)
-            raise CorruptQueueError(
-                f"message {number} is damaged in {segment.file} at byte {offset}. It is set aside, "
-                f"the others are delivered; simlib.queues.recover({str(self.directory)!r}) makes a "
-                "new queue without it",
-                segment.file,
-                offset,
-            )
-        text, body = content
+        try:
+            text, body = self._journal.read_message(number)
+        except CorruptQueueError:
+            raise  # It is set aside.
+        except BaseException:
+            self._insert([number], [b""], priority, 0.0, 0.0, attempts)
+            raise
         headers = json.loads(text) if text else {}
         return _new_message(Message, (number, body, headers, priority, attempts))
 
     def get(self, block: bool = True, timeout: float | None = None) -> Message:
         with self._lock:
             # Looking at more than the next message takes time.
-            if self._careful or self._heap or self._delayed or not self._plain or self._unusable:
+            if (
+                timeout is not None
+                or self._careful
+                or self._heap
+                or self._delayed
+                or not self._plain
+                or self._unusable
+            ):
                 return self._wait_for_messages(1, block, timeout)[0]
             number, body = self._plain.popleft()
-            self._unacked[number] = message = self._message(number, body, 0, 1)
-            self._note(CLAIM, (number,))
+            message = self._message(number, body, 0, 1)
+            try:
+                self._journal.claim((number,))
+            except BaseException:
+                self._requeue(message, 1)
+                raise
+            self._unacked[number] = message
             return message
 
     def _requeue(self, message: Message, attempts: int) -> None:
         self._returned[message.id] = attempts - 1
         super()._requeue(message._replace(body=b""), attempts)
 
+    def _deliveries(self, number: int) -> int:
+        held = self._unacked.get(number)
+        return self._returned.get(number, 0) if held is None else held.attempts
+
     def _claimed(self, messages: Sequence[Message]) -> None:
-        self._note(CLAIM, [message[0] for message in messages])
+        self._journal.claim([message[0] for message in messages])
 
     def _settled(self, ids: Collection[int]) -> None:
         if not ids:
             return
-        self._note(SETTLED, ids)
-        for number in ids:
-            segment, _, size = self._places.pop(number)
-            segment.live -= size
-            self._live -= size
-            if self._returned:
+        self._journal.settle(ids)
+        if self._returned:
+            for number in ids:
                 self._returned.pop(number, None)
-        if self._owed and not self._live:
-            self._start_over()
-        elif len(self._segments) > 1 and (not self._segments[0].live or self._is_wasteful()):
-            self._clear_away(1 << 16)
+
+    def _forget(self, ids: Collection[int]) -> None:
+        super()._forget(ids)
+        self._journal.clear_away()
 
     def ack(self, message: Message) -> None:
-        super().ack(message)
+        number = message[0]
+        with self._lock:
+            if self._unacked.get(number) is not message or self._due != inf or self._unusable:
+                self._check_held(message)
+                self._forget((number,))
+            else:
+                self._settled((number,))
+                del self._unacked[number]
+                self._journal.clear_away()
         if self.sync_acks:
-            self._sync_through(self._sequence)
+            self._journal.sync_through(self._journal.sequence)
 
     def ack_many(self, messages: Iterable[Message]) -> None:
         super().ack_many(messages)
         if self.sync_acks:
-            self._sync_through(self._sequence)
+            self._journal.sync_through(self._journal.sequence)
 
     def nack(self, message: Message, requeue: bool = True) -> None:
         super().nack(message, requeue)
         if self.sync_acks and not requeue:
-            self._sync_through(self._sequence)
+            self._journal.sync_through(self._journal.sequence)
 
-    # Writing; all of it under the lock
-
-    def _note(self, kind: int, ids: Collection[int]) -> None:
-        """Write down what happened to messages, or, on a full disk, that it has to be written."""
-        try:
-            if self._owed:
-                self._write_owed()
-            self._append(encode_note(kind, self._sequence + 1, self._synced, ids), 1, 0)
-        except OSError as error:
-            if error.errno not in _NO_ROOM or self.sync_acks:
-                raise
-            self._owed.append((kind, ids))
-
-    def _write_owed(self) -> None:
-        while self._owed:
-            kind, ids = self._owed[0]
-            self._append(encode_note(kind, self._sequence + 1, self._synced, ids), 1, 0)
-            self._owed.popleft()
-
-    def _append(self, data: bytes, records: int, reserve: int) -> tuple[Segment, int]:
-        """Write records, in a new segment if this one is full; where they begin.
-
-        With a ``reserve`` so many bytes must stay free behind them; without one they take what
-        there is when the disk is full.
-        """
-        segment = self._segments[-1]
-        size = len(data)
-        needed = segment.used + size + reserve
-        if needed > segment.allocated:
-            try:
-                if needed > self.segment_size and segment.used > HEADER_SIZE:
-                    segment = self._roll()
-                    needed = segment.used + size + reserve
-                if needed > segment.allocated:
-                    self._allocate(segment, needed - segment.allocated)
-            except OSError as error:
-                if reserve or error.errno not in _NO_ROOM or not segment.has_room(size):
-                    raise
-        offset = segment.used
-        try:
-            segment.append(data)
-        except OSError as error:
-            if segment.spoiled:
-                self._break(error)
-            raise
-        self._sequence += records
-        self._used += size
-        return segment, offset
-
-    def _allocate(self, segment: Segment, needed: int) -> None:
-        """Allocate a chunk more; on a disk that has no room for it, what is needed."""
-        if needed < self._chunk:
-            try:
-                segment.allocate(self._chunk)
-            except OSError as error:
-                if error.errno not in _NO_ROOM:
-                    raise
-            else:
-                return
-        segment.allocate(needed)
-
-    def _roll(self) -> Segment:
-        """Go on in a new segment."""
-        old = self._segments[-1]
-        if self.sync != "never":
-            self._sync_all()
-        new = self._new_segment(old.number + 1)
-        old.trim()
-        return new
-
-    def _new_segment(self, number: int) -> Segment:
-        header = Header(number, self._sequence + 1, self._last_id + 1, self._synced)
-        segment = Segment.create(self.directory, header, self._chunk)
-        self._segments.append(segment)
-        self._used += segment.used
-        return segment
-
-    # Bringing to disk
-
-    def _sync_all(self) -> None:
-        """Bring everything to disk, under the lock."""
-        for segment in self._segments:
-            if segment.synced < segment.used:
-                self._sync(segment)
-        self._now_synced(self._sequence)
-
-    def _sync_through(self, sequence: int) -> None:
-        """Bring a record and all before it to disk.
-
-        One thread at a time syncs, for all who have written so far; the others wait for it.
-        """
-        with self._lock:
-            while self._is_syncing and self._synced < sequence:
-                self._on_disk.wait()
-            if self._synced >= sequence:
-                return
-            self._check_usable()
-            segment, sequence = self._segments[-1], self._sequence
-            self._is_syncing = True
-            segment.users += 1
-        synced = 0
-        try:
-            self._sync(segment)
-            synced = sequence
-        finally:
-            with self._lock:
-                self._is_syncing = False
-                self._on_disk.notify_all()
-                segment.users -= 1
-                if segment.doomed:
-                    segment.remove()
-                self._now_synced(synced)
-
-    def _sync(self, segment: Segment) -> None:
-        """Bring a segment to disk; after a failure nothing can be promised any more.
-
-        A second try would report success for pages that the first one has dropped (Rebello et al.
-        2020, "Can applications recover from fsync failures?").
-        """
-        try:
-            segment.sync()
-        except OSError as error:
-            self._break(error)
-            raise
-
-    def _break(self, error: OSError) -> None:
-        """Refuse all that comes, since nobody knows what is on disk."""
-        self._broken = error
-        self._unusable = True
-
-    def _now_synced(self, sequence: int) -> None:
-        self._synced = max(self._synced, sequence)
-        while self._unsynced and self._unsynced[0].sequence <= sequence:
-            put = self._unsynced.popleft()
-            self._unsynced_messages -= len(put.ids)
-            if self.sync == "always":
-                self._show(put)
+    # The disk
 
     def _make_safe(self, sequence: int) -> None:
         """Do for a put what ``sync`` promises."""
         if self.sync == "always" or (
             self.sync == "batch" and self._unsynced_messages >= self.batch_size
         ):
-            self._sync_through(sequence)
-        elif not self._pending.is_set():
-            self._pending.set()
+            self._journal.sync_through(sequence)
+        elif self._timer is not None:
+            self._timer.ask()
 
-    def _sync_in_time(self, delay: float) -> None:
-        while not self._stop.is_set():
-            self._pending.wait()
-            self._stop.wait(delay)
-            self._pending.clear()
-            try:
-                self._sync_through(self._sequence)
-            except (QueueError, OSError):
-                return  # whoever uses the queue next is told
+    def _notice_sync(self) -> None:
+        """See what is on disk now, or that nobody knows."""
+        if self._journal.broken is not None:
+            self._end()
+        while self._unsynced and self._unsynced[0].sequence <= self._journal.synced:
+            put = self._unsynced.popleft()
+            self._unsynced_messages -= len(put.ids)
+            if self.sync == "always":
+                self._show(put)
+
+    def _sync_in_time(self) -> bool:
+        try:
+            self._journal.sync_through(self._journal.sequence)
+        except (QueueError, OSError):
+            return False  # Whoever uses the queue next is told.
+        return True
 
     def _refuse(self) -> NoReturn:
-        if self._broken is None:
-            super()._refuse()
-        raise QueueError(
-            f"{self.directory} can't be used after an I/O error ({self._broken}): what is on disk "
-            "is not known. Close the queue, see to the disk, and open it again"
-        )
-
-    def _check_usable(self) -> None:
-        if self._unusable:
-            self._refuse()
-
-    # Giving space back
-
-    def _is_wasteful(self) -> bool:
-        """Whether so much of the log is of no use that it is worth doing something."""
-        return self._used > 2 * self._live + 2 * self.segment_size
-
-    def _clear_away(self, budget: int) -> None:
-        """Remove segments nobody needs, and move what still waits out of the oldest one.
-
-        Only so many bytes are looked at, so that nobody waits long for it.
-        """
-        try:
-            while len(self._segments) > 1:
-                oldest = self._segments[0]
-                if oldest.live and budget > 0 and self._is_wasteful():
-                    budget -= self._move_some(oldest, budget)
-                if oldest.live:
-                    return
-                self._remove_oldest()
-        except OSError as error:
-            if error.errno not in _NO_ROOM:
-                raise
-
-    def _remove_oldest(self) -> None:
-        if self._cursor > HEADER_SIZE:
-            self._sync_all()  # what was moved must be safe before its old copy goes
-        oldest = self._segments[0]
-        oldest.remove()
-        self._segments.popleft()
-        self._used -= oldest.used
-        self._cursor = HEADER_SIZE
-        # The next one has acks of messages in this one, so it must not go before it.
-        sync_directory(self.directory)
-
-    def _move_some(self, oldest: Segment, budget: int) -> int:
-        """Put messages of the oldest segment again, at the end; how many bytes were looked at."""
-        begin = self._cursor
-        while self._cursor < oldest.used and self._cursor - begin < budget:
-            data = oldest.read(self._cursor, SMALLEST)
-            size = size_of(data)
-            data = oldest.read(self._cursor, size)
-            self._move(oldest, self._cursor, data)
-            self._cursor += size
-        return max(self._cursor - begin, 1)
-
-    def _move(self, oldest: Segment, offset: int, data: bytes) -> None:
-        try:
-            record = read_record(data, 0)
-        except TornError:
-            return  # Damaged; so it stays where it is, and its segment with it.
-        if record.kind != PUT:
-            return
-        put = put_in(record)
-        if self._places.get(put.id) != (oldest, offset, len(data)):
-            return
-        held = self._unacked.get(put.id)
-        attempts = held.attempts if held else self._returned.get(put.id, 0)
-        copy = encode_put(self._sequence + 1, self._synced, put._replace(attempts=attempts))
-        place = self._append(copy, 1, self._reserve)
-        oldest.live -= len(data)
-        self._live -= len(data)
-        self._keep(put.id, *place, len(copy))
-
-    def _start_over(self) -> None:
-        """Empty the log of a queue that has become empty on a full disk."""
-        while len(self._segments) > 1:
-            self._remove_oldest()
-        (segment,) = self._segments
-        header = Header(segment.number, self._sequence + 1, self._last_id + 1, self._sequence)
-        segment.restart(header)
-        self._used = segment.used
-        self._synced = self._sequence
-        self._owed.clear()
+        self._journal.check_usable()
+        super()._refuse()
 
     def compact(self) -> None:
         """Give space back now: what is in use is at most twice what the messages kept take."""
         with self._lock:
-            self._check_usable()
-            self._compact()
-            self._segments[-1].trim()
-
-    def _compact(self) -> None:
-        self._write_owed()
-        if self._used <= 2 * self._live + HEADER_SIZE:
-            return
-        last = self._segments[-1].number
-        self._roll()
-        while self._used > 2 * self._live and self._segments[0].number <= last:
-            oldest = self._segments[0]
-            if oldest.live:
-                self._move_some(oldest, oldest.used)
-            if oldest.live:
-                return
-            self._remove_oldest()
-
-    # The end
+            self._journal.check_usable()
+            self._journal.compact()
 
     def flush(self) -> None:
         with self._lock:
-            self._check_usable()
-            self._write_owed()
-            self._sync_all()
+            self._journal.check_usable()
+            self._journal.flush()
+
+    # The rest
+
+    def ids(self) -> set[int]:
+        with self._lock:
+            return set(self._journal.ids)
 
     def close(self) -> None:
         with self._lock:
-            while self._is_syncing:
-                self._on_disk.wait()
-            if self._lock_handle < 0:
+            if self._journal.is_closed:
                 return
             try:
-                if self._broken is None:
-                    self._finish()
+                self._journal.close()
             finally:
-                self._end()
                 self._let_go()
 
-    def _finish(self) -> None:
-        """Leave the log tidy."""
-        try:
-            self._compact()
-            self._sync_all()
-            self._append(encode_closed(self._sequence + 1, self._synced), 1, 0)
-            self._segments[-1].trim()
-        except OSError as error:
-            # The log is in order as it is, unless something has not been written down.
-            if error.errno not in _NO_ROOM or self._owed:
-                raise
-        self._sync_all()
-
     def _let_go(self) -> None:
-        """Close the files as they are, and give up the lock."""
-        self._stop.set()
-        self._pending.set()
-        for segment in self._segments:
-            segment.close()
-        if self._lock_handle >= 0:
-            os.close(self._lock_handle)
-            self._lock_handle = -1
+        """Let nobody wait any longer, be it a caller or the timer."""
+        self._end()
+        if self._timer is not None:
+            self._timer.stop()
         _open_queues.discard(self)
 
     def _kill(self) -> None:
-        """Leave everything as it is when the process is killed."""
         with self._lock:
-            self._end()
+            self._journal.kill()
             self._let_go()
 
     def _lose_power(self) -> None:
-        """Leave everything as it is after a power cut that took all that was not on disk."""
         with self._lock:
-            while self._is_syncing:
-                self._on_disk.wait()
-        self._kill()
-        for segment in self._segments:
-            os.truncate(segment.file, segment.synced)
+            self._journal.lose_power()
+            self._let_go()
 
 
 _open_queues: weakref.WeakSet[FileQueue] = weakref.WeakSet()
 
 
 def _forget_in_child() -> None:
-    """A fork has the files and not the lock: what is open belongs to the parent."""
+    """A fork has the files and not the lock: what is open belongs to the parent.
+
+    Threads of the parent may have held any lock when the child was made, so none is touched.
+    """
     for queue in list(_open_queues):
         queue._lock = threading.Lock()
         queue._unusable = True
-        queue._let_go()
+        queue._journal.abandon()
+    _open_queues.clear()
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_in_child)
-
-
-def check_sync(sync: str, batch_size: int, batch_time: float | None) -> None:
-    """Raise ValueError unless these say when a put is on disk."""
-    if sync not in get_args(Sync):
-        raise ValueError(f"sync must be one of {get_args(Sync)}, got {sync!r}")
-    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-        raise ValueError(f"batch_size must be a whole number of messages >= 1, got {batch_size!r}")
-    if batch_time is not None and not (isfinite(batch_time) and batch_time > 0):
-        raise ValueError(f"batch_time must be > 0 seconds or None, got {batch_time!r}")

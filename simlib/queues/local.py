@@ -18,7 +18,6 @@ from typing import NoReturn
 
 from .base import (
     Clock,
-    CorruptQueueError,
     Empty,
     Full,
     LeaseLostError,
@@ -170,15 +169,16 @@ class LocalQueue(MessageQueue):
         try:
             while len(messages) < most and (message := self._take_one()) is not None:
                 messages.append(message)
-                self._unacked[message.id] = message
-        except CorruptQueueError:
+            if messages:
+                self._claimed(messages)
+        except BaseException:
             for message in messages:  # as if they had not been touched
-                self._requeue(self._unacked.pop(message.id), message.attempts)
+                self._requeue(message, message.attempts)
             raise
-        if messages:
-            if self.lease is not None:
-                self._begin_leases(messages)
-            self._claimed(messages)
+        for message in messages:
+            self._unacked[message.id] = message
+        if messages and self.lease is not None:
+            self._begin_leases(messages)
         return messages
 
     def _take_one(self) -> Message | None:

@@ -78,6 +78,7 @@ __all__ = [
     "encode_header",
     "encode_note",
     "encode_put",
+    "make_directory",
     "put_in",
     "read_header",
     "read_record",
@@ -332,10 +333,6 @@ class Segment:
         self.allocated = os.fstat(self.handle).st_size
         self.live = 0
         """Bytes of messages in it that the queue still keeps."""
-        self.users = 0
-        """Threads that are syncing it, so that it must not be closed."""
-        self.doomed = False
-        """Whether it is to be removed once nobody uses it."""
         self.spoiled = False
         """Whether something half-written could not be wiped out."""
 
@@ -409,12 +406,10 @@ class Segment:
         self.synced = HEADER_SIZE
 
     def remove(self) -> None:
-        """Delete the file, once no thread is syncing it."""
-        if self.users:
-            self.doomed = True
-        else:
-            self.close()
-            self.file.unlink()
+        """Delete the file; after a failure this may be called again."""
+        self.synced = self.used  # nothing of it is needed on disk
+        self.close()
+        self.file.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Close the handle, and nothing else."""
@@ -440,6 +435,14 @@ def _write_zeros(handle: int, begin: int, end: int) -> None:
 def segment_files(directory: Path) -> list[Path]:
     """The segments of a log in their order."""
     return sorted(directory.glob("[0-9]" * 8 + "*.log"), key=lambda file: int(file.stem))
+
+
+def make_directory(directory: Path) -> None:
+    """Make a directory, with those above it, that is still there after a power cut."""
+    missing = [each for each in (directory, *directory.parents) if not each.exists()]
+    directory.mkdir(parents=True, exist_ok=True)
+    for each in missing:
+        sync_directory(each.parent)
 
 
 def sync_directory(directory: Path) -> None:

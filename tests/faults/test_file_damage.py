@@ -155,6 +155,8 @@ def test_damage_while_the_queue_is_open_spoils_one_message_only(tmp_path: Path) 
             queue.get()
         assert caught.value.file == file
         assert [message.body for message in queue.get_many(100)] == BODIES[2:]
+        # It is set aside, and still kept.
+        assert queue.ids() == set(range(1, len(BODIES) + 1))
 
 
 def test_a_batch_that_meets_damage_gives_back_what_it_took(tmp_path: Path) -> None:

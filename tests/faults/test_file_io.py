@@ -141,6 +141,32 @@ def test_all_who_share_a_failed_sync_are_told(
     queue.close()
 
 
+def test_a_consumer_that_waits_is_told_of_a_failed_sync(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = FileQueue(tmp_path / "q")
+    errors: list[Exception] = []
+
+    def get() -> None:
+        try:
+            queue.get()
+        except Exception as error:
+            errors.append(error)
+
+    def fail(handle: int) -> NoReturn:
+        raise OSError(errno.EIO, "broken")
+
+    consumer = threading.Thread(target=get, daemon=True)
+    consumer.start()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", fail)
+        with pytest.raises(OSError, match="broken"):
+            queue.put(b"")
+    consumer.join(20)
+    assert [type(error) for error in errors] == [QueueError]
+    queue.close()
+
+
 def test_a_write_in_pieces_is_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = os.pwrite
     with FileQueue(tmp_path / "q") as queue:

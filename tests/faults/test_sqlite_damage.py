@@ -348,9 +348,9 @@ def test_recovering_refuses_what_it_should_not_touch(tmp_path: Path) -> None:
         queue.put(b"1")
         with pytest.raises(QueueError, match="is open"):
             recover(path, tmp_path / "new.db")
-    with pytest.raises(FileExistsError, match="recover into a path where nothing is"):
+    with pytest.raises(FileExistsError, match="there already"):
         recover(path, path)
-    with pytest.raises(FileNotFoundError, match="no file"):
+    with pytest.raises(FileNotFoundError, match="no queue"):
         recover(tmp_path / "none.db", tmp_path / "new.db")
 
 

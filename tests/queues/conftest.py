@@ -33,7 +33,9 @@ def _file(folder: Path, **options: Any) -> MessageQueue:
 
 
 def _batched_file(folder: Path, **options: Any) -> MessageQueue:
-    return FileQueue(folder, sync="batch", batch_size=3, batch_time=0.001, **options)
+    return FileQueue(
+        folder, sync="batch", batch_size=3, batch_time=0.001, segment_size=1 << 14, **options
+    )
 
 
 def _sqlite(folder: Path, **options: Any) -> MessageQueue:
@@ -126,8 +128,16 @@ def postgres(missing: Callable[[str, str], NoReturn]) -> Iterator[str]:
 
 
 @pytest.fixture(params=QUEUES)
-def make_queue(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MakeQueue]:
-    """Opens as many queues of one sort as a test needs, and closes them after it."""
+def make_queue(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[MakeQueue]:
+    """Opens as many queues of one sort as a test needs, and closes them after it.
+
+    They don't wait for the disk, only for other threads: what is on it when, ``test_file`` and the
+    tests of faults find out.
+    """
+    for call in ("fsync", "fdatasync"):
+        monkeypatch.setattr(os, call, lambda handle: time.sleep(0), raising=False)
     if request.param == "postgres":
         request.getfixturevalue("postgres")
     opened: list[MessageQueue] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import threading
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from simlib.queues import FileQueue, LeaseLostError, QueueClosedError, QueueLockedError
-from simlib.queues.crash import kill
+from simlib.queues.crash import kill, lose_power
 
 
 def used(folder: Path) -> int:
@@ -141,6 +142,69 @@ def test_a_consumer_sees_only_what_is_on_disk(
     assert putting.outcome() == 1
     assert queue.get().body == b"work"
     queue.close()
+
+
+@pytest.mark.parametrize("many", [False, True], ids=["one", "many"])
+@pytest.mark.parametrize("call", ["pread", "pwrite"])
+def test_a_get_that_fails_takes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, many: bool
+) -> None:
+    with FileQueue(tmp_path / "q") as queue:
+        queue.put_many([b"one", b"two"])
+        real = getattr(os, call)
+        calls = []
+
+        def fail(handle: int, what: Any, offset: int) -> Any:
+            calls.append(offset)
+            if len(calls) == 1:
+                raise OSError(errno.EIO, "not now")
+            return real(handle, what, offset)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, call, fail)
+            with pytest.raises(OSError, match="not now"):
+                queue.get_many(2) if many else queue.get()
+        assert (queue.qsize(), queue.unacked) == (2, 0)
+        messages = queue.get_many(2)
+        assert [(message.body, message.attempts) for message in messages] == [
+            (b"one", 1),
+            (b"two", 1),
+        ]
+        queue.ack_many(messages)
+
+
+def test_a_segment_that_can_not_be_removed_is_removed_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(file: Path, missing_ok: bool = False) -> None:
+        raise PermissionError(errno.EACCES, "somebody looks at it", str(file))
+
+    with FileQueue(tmp_path / "q", segment_size=1 << 10) as queue:
+        queue.put(bytes(3000))
+        queue.put(b"stays")
+        message = queue.get()
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "unlink", refuse)
+            with pytest.raises(PermissionError):
+                queue.ack(message)
+        assert queue.unacked == 0
+        with pytest.raises(LeaseLostError):
+            queue.ack(message)
+        assert (tmp_path / "q" / "00000001.log").exists()
+        queue.compact()
+        assert not (tmp_path / "q" / "00000001.log").exists()
+    with FileQueue(tmp_path / "q") as queue:
+        assert [message.body for message in queue.get_many(9)] == [b"stays"]
+
+
+def test_strict_acks_without_synced_puts_survive_a_power_cut(tmp_path: Path) -> None:
+    queue = FileQueue(tmp_path / "q", sync="never", sync_acks=True, segment_size=1 << 10)
+    for _ in range(20):
+        queue.put(bytes(200))
+    queue.ack(queue.get())
+    lose_power(queue)
+    with FileQueue(tmp_path / "q") as queue:
+        assert [message.id for message in queue.get_many(99)] == list(range(2, 21))
 
 
 def test_space_comes_back_while_one_message_stays(tmp_path: Path) -> None:
