@@ -262,8 +262,9 @@ class FileQueue(LocalQueue):
         return put
 
     def _restore(self, put: Put, attempts: int) -> None:
-        """Put a message of another queue, as often delivered as it was there."""
+        """Put a message of another queue, with its id and as often delivered as it was there."""
         with self._lock:
+            self._last_id = put.id - 1
             delay = max(0.0, put.due - self.clock()) if put.due else 0.0
             self._write_puts([put.body], put.headers, put.priority, delay, attempts)
 
@@ -400,7 +401,7 @@ class FileQueue(LocalQueue):
         super()._refuse()
 
     def compact(self) -> None:
-        """Give space back now: what is in use is at most twice what the messages kept take."""
+        """Give space back now: of what stays in use, at most a third is of no use."""
         with self._lock:
             self._journal.check_usable()
             self._journal.compact()

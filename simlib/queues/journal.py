@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from .base import CorruptQueueError, Sync
@@ -20,6 +21,7 @@ from .segments import (
     SMALLEST,
     Header,
     Put,
+    Record,
     Segment,
     TornError,
     content_of,
@@ -254,32 +256,37 @@ class Journal(LogWriter):
                 self._cursor = oldest.used
                 break
             if record.kind == PUT:
-                self._move(oldest, self._cursor, record.size, put_in(record))
+                number = put_in(record).id
+                if self._places.get(number) == (oldest, self._cursor, record.size):
+                    self._move(number, record)
             self._cursor += record.size
         return max(self._cursor - begin, 1)
 
-    def _move(self, oldest: Segment, offset: int, size: int, put: Put) -> None:
-        if self._places.get(put.id) != (oldest, offset, size):
-            return
-        put = put._replace(attempts=self._deliveries(put.id))
+    def _move_message(self, number: int) -> None:
+        """Put a message again, at the end, unless it is damaged."""
+        segment, offset, size = self._places[number]
+        with suppress(TornError):
+            self._move(number, read_record(segment.read(offset, size), 0))
+
+    def _move(self, number: int, record: Record) -> None:
+        put = put_in(record)._replace(attempts=self._deliveries(number))
         copy = encode_put(self.sequence + 1, self.synced, put)
         place = self._append(copy, 1, self._reserve)
-        oldest.live -= size
+        segment, _, size = self._places[number]
+        segment.live -= size
         self._live -= size
-        self._keep(put.id, *place, len(copy))
+        self._keep(number, *place, len(copy))
 
     def compact(self) -> None:
-        """Give space back now: what is in use is at most twice what the messages kept take."""
+        """Give space back now: of what stays in use, at most a third is of no use."""
         self._wait_for_sync()
         self._write_owed()
-        if self._used > 2 * self._live + HEADER_SIZE:
+        if self._used > 1.5 * self._live + HEADER_SIZE:
             last = self._roll().number
-            while self._used > 2 * self._live and self._segments[0].number < last:
-                oldest = self._segments[0]
-                if oldest.live:
-                    self._move_some(oldest, oldest.used)
-                if oldest.live:
-                    break
+            for number in sorted(self._places):
+                self._move_message(number)
+            self._cursor = self._segments[0].used
+            while self._segments[0].number < last and not self._segments[0].live:
                 self._remove_oldest()
         self._segments[-1].trim()
 

@@ -19,8 +19,8 @@ __all__ = ["recover"]
 def recover(path: str | PathLike[str], into: str | PathLike[str] | None = None) -> Salvage:
     """Put every intact message of a damaged queue into a new one; the old files stay as they are.
 
-    Messages keep their order, headers, priority and number of attempts, and get new ids. One whose
-    ack is among what can't be read is delivered again.
+    Messages keep their ids, order, headers, priority, delay and number of attempts. One whose ack
+    is among what can't be read is delivered again.
 
     Parameters
     ----------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import warnings
 from pathlib import Path
+from typing import Any
 from zlib import crc32
 
 import pytest
@@ -60,11 +61,12 @@ def log_files(folder: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize("closed", [True, False], ids=["closed", "killed"])
-def test_a_log_that_ends_anywhere_gives_a_prefix(tmp_path: Path, closed: bool) -> None:
+def test_a_log_that_ends_anywhere_gives_a_prefix(tmp_path: Path, tally: Any, closed: bool) -> None:
     make(tmp_path / "whole", closed=closed)
     last = log_files(tmp_path / "whole")[-1].name
     content = (tmp_path / "whole" / last).read_bytes().rstrip(b"\0")
     for length in range(0, len(content), size(3, 1)):
+        tally.count("log cut off at a byte", "FileQueue")
         folder = tmp_path / "cut"
         shutil.copytree(tmp_path / "whole", folder)
         (folder / last).write_bytes(content[:length])
@@ -90,7 +92,9 @@ def test_a_log_that_ends_anywhere_gives_a_prefix(tmp_path: Path, closed: bool) -
 
 
 @pytest.mark.parametrize("closed", [True, False], ids=["closed", "killed"])
-def test_every_flipped_bit_is_noticed_or_does_no_harm(tmp_path: Path, closed: bool) -> None:
+def test_every_flipped_bit_is_noticed_or_does_no_harm(
+    tmp_path: Path, tally: Any, closed: bool
+) -> None:
     make(tmp_path / "whole", closed=closed)
     allowed = set(BODIES)
     refused = 0
@@ -98,6 +102,7 @@ def test_every_flipped_bit_is_noticed_or_does_no_harm(tmp_path: Path, closed: bo
         content = file.read_bytes()
         used = len(content.rstrip(b"\0"))
         for offset in range(0, used, size(3, 1)):
+            tally.count("bit flipped in a byte", "FileQueue")
             folder = tmp_path / "flipped"
             shutil.copytree(tmp_path / "whole", folder)
             flipped = bytearray(content)
@@ -209,6 +214,7 @@ def test_recovery_keeps_what_is_known_of_a_message(tmp_path: Path) -> None:
     assert (report.messages, report.lost) == (len(KEPT), ())
     messages, _ = drain(report.path)
     assert [message.body for message in messages] == KEPT
+    assert [message.id for message in messages] == [1, 2, 5, 6, 7, 8, 9, 10, 11, 12]
     assert messages[0].headers == {"length": len(BODIES[0])}
     assert [message.attempts for message in messages] == [2, 2, 2] + [1] * 7
     assert sorted(each.name for each in tmp_path.iterdir()) == ["q", "q-recovered"]

@@ -59,7 +59,7 @@ def use(folder: Path, sync: str, told: dict[str, set[bytes]]) -> None:
 @pytest.mark.parametrize("sync", ["always", "batch", "never"])
 @pytest.mark.parametrize("error", ERRORS, ids=errno.errorcode.get)
 def test_whichever_call_fails_nothing_promised_is_lost(
-    tmp_path: Path, sync: str, error: int
+    tmp_path: Path, tally: Any, sync: str, error: int
 ) -> None:
     fail_at, step = 0, size(3, 1)
     while True:
@@ -78,6 +78,7 @@ def test_whichever_call_fails_nothing_promised_is_lost(
                 bodies = [message.body for message in queue.get_many(1000)]
         shutil.rmtree(folder)
         where = f"call {fail_at}, {disk.failed}"
+        tally.count(f"{errno.errorcode[error]} from the n-th call", f"FileQueue, {sync}")
         assert len(set(bodies)) == len(bodies), where
         assert set(bodies) <= told["putting"], where
         assert told["put"] - told["acking"] <= set(bodies), where

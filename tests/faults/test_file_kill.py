@@ -10,6 +10,7 @@ import sys
 import time
 import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 from size import size
@@ -63,12 +64,13 @@ def kill_one(folder: Path, sync: str, start: int, patience: float) -> dict[str, 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no kill -9; the power-cut tests run there")
 @pytest.mark.parametrize("sync", ["always", "batch", "never"])
-def test_a_killed_process_loses_nothing(tmp_path: Path, sync: str) -> None:
+def test_a_killed_process_loses_nothing(tmp_path: Path, tally: Any, sync: str) -> None:
     rng = random.Random(sync)
     waiting: dict[int, int] = {}  # how often each was delivered
     may_be_gone: set[int] = set()
     start = 0
     for turn in range(size(5, 200)):
+        tally.count("kill -9 at work", f"FileQueue, {sync}")
         told = kill_one(tmp_path / "q", sync, start, rng.random() * 0.05)
         for numbers in told["put"]:
             waiting |= dict.fromkeys(numbers, 0)
