@@ -11,7 +11,7 @@ import heapq
 import threading
 import time
 from abc import abstractmethod
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Collection, Iterable, Sequence
 from math import inf
 from typing import NoReturn
@@ -59,8 +59,9 @@ class LocalQueue(MessageQueue):
         self._heap: list[tuple[int, int, bytes, int]] = []
         self._delayed: list[tuple[float, int, int, bytes, int]] = []
         self._unacked: dict[int, Message] = {}
-        # When each lease ends, oldest first, since all leases of a queue are equally long.
-        self._deadlines: OrderedDict[int, float] = OrderedDict()
+        # When each lease ends, oldest first, since all leases of a queue are equally long. Those of
+        # messages that are not held any more go when their turn comes.
+        self._leases: deque[tuple[float, Message]] = deque()
         # Nothing delayed or leased falls due before this instant.
         self._due = inf
 
@@ -178,7 +179,9 @@ class LocalQueue(MessageQueue):
         for message in messages:
             self._unacked[message.id] = message
         if messages and self.lease is not None:
-            self._begin_leases(messages)
+            end = self.clock() + self.lease
+            for message in messages:
+                self._begin_lease(message, end)
         return messages
 
     def _take_one(self) -> Message | None:
@@ -193,14 +196,17 @@ class LocalQueue(MessageQueue):
             return self._take_one() if heap else None
         return self._message(number, body, 0, 1)
 
-    def _begin_leases(self, messages: Iterable[Message]) -> None:
-        assert self.lease is not None
-        deadline = self.clock() + self.lease
-        for message in messages:
-            self._deadlines[message.id] = deadline
-        self._due = min(self._due, deadline)
+    def _begin_lease(self, message: Message, end: float) -> None:
+        self._leases.append((end, message))
+        if end < self._due:
+            self._due = end
+        if len(self._leases) > 2 * len(self._unacked) + 100:
+            self._leases = deque(each for each in self._leases if self._is_held(each[1]))
         if self._getters:
             self._arrived.notify()  # Whoever waits has a new instant to wake up at.
+
+    def _is_held(self, message: Message) -> bool:
+        return self._unacked.get(message.id) is message
 
     def ack(self, message: Message) -> None:
         number = message[0]
@@ -222,7 +228,6 @@ class LocalQueue(MessageQueue):
         with self._lock:
             self._check_held(message)
             if requeue:
-                self._deadlines.pop(message.id, None)
                 self._requeue(self._unacked.pop(message.id), message.attempts + 1)
             else:
                 self._forget((message.id,))
@@ -231,9 +236,6 @@ class LocalQueue(MessageQueue):
         self._settled(ids)
         for number in ids:
             del self._unacked[number]
-        if self._deadlines:
-            for number in ids:
-                self._deadlines.pop(number, None)
 
     def _check_held(self, message: Message, among: Collection[int] = ()) -> None:
         """Raise unless this very delivery is held, under a lease that runs, and no repetition."""
@@ -262,21 +264,20 @@ class LocalQueue(MessageQueue):
         while self._delayed and self._delayed[0][0] <= now:
             _, number, priority, body, attempts = heapq.heappop(self._delayed)
             heapq.heappush(self._heap, (-priority, number, body, attempts))
-        self._due = self._delayed[0][0] if self._delayed else inf
-        while self._deadlines:
-            number, deadline = next(iter(self._deadlines.items()))
-            if deadline > now:
-                self._due = min(self._due, deadline)
-                break
-            del self._deadlines[number]
-            message = self._unacked.pop(number)
-            self._requeue(message, message.attempts + 1)
+        while self._leases and self._leases[0][0] <= now:
+            _, message = self._leases.popleft()
+            if self._is_held(message):
+                self._requeue(self._unacked.pop(message.id), message.attempts + 1)
+        self._due = self._next_due()
+
+    def _next_due(self) -> float:
+        while self._leases and not self._is_held(self._leases[0][1]):
+            self._leases.popleft()
+        due = self._delayed[0][0] if self._delayed else inf
+        return min(due, self._leases[0][0]) if self._leases else due
 
     def _due_in(self) -> float:
-        due = self._delayed[0][0] if self._delayed else inf
-        if self._deadlines:
-            due = min(due, next(iter(self._deadlines.values())))
-        return max(0.0, due - self.clock())
+        return max(0.0, self._next_due() - self.clock())
 
     def due_in(self) -> float:
         with self._lock:

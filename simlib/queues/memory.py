@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Collection, Iterable, Mapping
+from math import inf
 from typing import Any
 
 from .base import (
@@ -40,10 +41,10 @@ class MemoryQueue(LocalQueue):
         self, maxsize: int = 0, *, lease: float | None = None, clock: Clock = time.monotonic
     ) -> None:
         super().__init__(maxsize, lease, clock)
-        # Whether a put, a get or an ack must look at more than its message.
+        # Whether a put, a get or an ack must look at more than its message and its lease.
         self._careful_put = maxsize > 0
-        self._careful_get = maxsize > 0 or lease is not None
-        self._careful_ack = lease is not None
+        self._careful_get = maxsize > 0
+        self._careful_ack = False
         # The headers as they were put, for each delivery to have its own.
         self._headers: dict[int, str] = {}
 
@@ -109,7 +110,9 @@ class MemoryQueue(LocalQueue):
             return list(ids)
 
     def get(self, block: bool = True, timeout: float | None = None) -> Message:
-        if not (self._careful_get or self._heap or timeout is not None):
+        if self._careful_get or self._heap or timeout is not None:
+            return super().get(block, timeout)
+        if self.lease is None:
             try:
                 # Atomic, so this needs no lock; those who hold it expect a message to vanish.
                 number, body = self._plain.popleft()
@@ -119,12 +122,26 @@ class MemoryQueue(LocalQueue):
             else:
                 self._unacked[number] = message = _new_message(Message, (number, body, {}, 0, 1))
                 return message
+        else:
+            with self._lock:
+                now = self.clock()
+                if self._plain and not self._heap and now < self._due:
+                    number, body = self._plain.popleft()
+                    self._unacked[number] = message = _new_message(
+                        Message, (number, body, {}, 0, 1)
+                    )
+                    self._begin_lease(message, now + self.lease)
+                    return message
         return super().get(block, timeout)
 
     def ack(self, message: Message) -> None:
         number = message[0]
         with self._lock:
-            if self._careful_ack or self._unacked.get(number) is not message:
+            if (
+                self._careful_ack
+                or self._unacked.get(number) is not message
+                or (self._due != inf and self.clock() >= self._due)
+            ):
                 self._check_held(message)
                 self._forget((number,))
             else:
