@@ -23,6 +23,8 @@ NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 _CHUNK = 1 << 20
 """Bytes that a segment grows by."""
+_PATIENCE = 1.0
+"""Seconds after which a thread looks for itself, should the one before it have been interrupted."""
 
 
 class LogWriter:
@@ -76,6 +78,8 @@ class LogWriter:
         # The segment that a thread is bringing to disk without the lock, for all who wait.
         self._syncing: Segment | None = None
         self._on_disk = threading.Condition(lock)
+        # Who waits for it, with the record that has to be on disk.
+        self._waiting: list[tuple[int, threading.Lock]] = []
         # Of two syncs at a time only one would hear of an error.
         self._disk = threading.Lock()
         make_directory(directory)
@@ -182,27 +186,45 @@ class LogWriter:
 
         One thread at a time syncs, for all who have written so far; the others wait for it.
         """
-        segment = None
-        synced = 0
-        try:
-            with self._lock:
-                while self._syncing is not None and self.synced < sequence:
-                    self._on_disk.wait()
-                if self.synced >= sequence:
-                    return
-                self.check_usable()
-                sequence = self.sequence
-                # In one go: after an interrupt in between the others would wait for ever.
-                self._syncing = segment = self._segments[-1]
-            self._sync(segment)
-            synced = sequence
-        finally:
-            if segment is not None:
+        while self.synced < sequence:
+            segment = None
+            synced = 0
+            try:
                 with self._lock:
-                    self._syncing = None
-                    self._on_disk.notify_all()
-                    self.synced = max(self.synced, synced)
-                    self._announce()
+                    if self.synced >= sequence:
+                        return
+                    self.check_usable()
+                    if self._syncing is None:
+                        written = self.sequence
+                        # In one go: after an interrupt in between the others would wait for ever.
+                        self._syncing = segment = self._segments[-1]
+                    else:
+                        gate = threading.Lock()
+                        gate.acquire()
+                        self._waiting.append((sequence, gate))
+                if segment is None:
+                    gate.acquire(timeout=_PATIENCE)
+                else:
+                    self._sync(segment)
+                    synced = written
+            finally:
+                if segment is not None:
+                    self._hand_over(synced)
+
+    def _hand_over(self, synced: int) -> None:
+        """After a sync: wake whose records are on disk, and one thread more to do the next."""
+        with self._lock:
+            self._syncing = None
+            self.synced = max(self.synced, synced)
+            self._announce()
+            self._on_disk.notify_all()
+            done = [gate for sequence, gate in self._waiting if sequence <= self.synced]
+            late = [each for each in self._waiting if each[0] > self.synced]
+            woken = len(late) if self.broken is not None else 1
+            done += [gate for _, gate in late[:woken]]
+            self._waiting = late[woken:]
+        for gate in done:
+            gate.release()
 
     def _sync(self, segment: Segment) -> None:
         """Bring a segment to disk; after a failure nothing can be promised any more.
