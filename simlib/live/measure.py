@@ -7,8 +7,10 @@ modes, on the disk that has the directory, and writes a profile for ``PointToPoi
 from __future__ import annotations
 
 import argparse
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -19,9 +21,10 @@ import numpy as np
 
 from ..costs import Cost, CostProfile, Operation, Sync
 from ..queues import FileQueue, MemoryQueue, MessageQueue, SQLiteQueue
+from ..queues.crash import kill
 from .machine import filesystem, machine
 
-__all__ = ["measure", "measure_all"]
+__all__ = ["measure", "measure_all", "measure_opening", "measure_threads"]
 
 WARM_UP = 0.1
 """The fraction of the calls, at the start, that doesn't count."""
@@ -36,6 +39,7 @@ def measure(
     batch_sizes: Sequence[int] = (1, 100),
     messages: int = 2_000,
     size: int = 256,
+    waiting: int = 0,
     where: str | Path | None = None,
 ) -> tuple[Cost, ...]:
     """Measure a queue by the clock on the wall, call by call, in one thread.
@@ -56,6 +60,8 @@ def measure(
         How many messages are put for each batch size; of batches a hundred at least.
     size : int
         Bytes of each message's body.
+    waiting : int
+        How many messages wait in the queue before the first call.
     where : path, optional
         The directory on the disk in question, in which a temporary one is made and removed; by
         default the system's place for temporary files, which may be in memory.
@@ -64,6 +70,8 @@ def measure(
         raise ValueError(f"messages must be >= 1, got {messages}")
     if size < 0:
         raise ValueError(f"size must be >= 0 bytes, got {size}")
+    if waiting < 0:
+        raise ValueError(f"waiting must be >= 0, got {waiting}")
     if not batch_sizes or min(batch_sizes) < 1:
         raise ValueError(f"batch_sizes must be whole numbers >= 1, got {tuple(batch_sizes)}")
     ack: Operation = "synced ack" if sync_acks else "ack"
@@ -74,6 +82,7 @@ def measure(
             TemporaryDirectory(prefix="simlib-", dir=where) as place,
             make_queue(Path(place)) as queue,
         ):
+            _fill(queue, waiting, size)
             times = _times(queue, calls, batch_size, bytes(size))
         for operation, seconds in zip(("put", "get", ack), times, strict=True):
             costs.append(_cost(name, sync, operation, batch_size, seconds))
@@ -119,6 +128,80 @@ def measure_all(
         "the clock on the wall"
     )
     return CostProfile(machine=tuple(facts.items()), costs=tuple(costs.values()))
+
+
+def measure_threads(queue: MessageQueue, threads: int, *, messages: int, size: int = 256) -> float:
+    """How many puts return per second when so many threads put at the same time (1/s).
+
+    Parameters
+    ----------
+    queue : MessageQueue
+        The queue; the messages stay in it.
+    threads : int
+        How many there are.
+    messages : int
+        How many are put by all of them together, or some fewer if they can't be shared evenly.
+    size : int
+        Bytes of each message's body.
+    """
+    for name, value, least in (("threads", threads, 1), ("messages", messages, threads)):
+        if value < least:
+            raise ValueError(f"{name} must be >= {least}, got {value}")
+    each = messages // threads
+    body = bytes(size)
+    start = threading.Barrier(threads + 1)
+
+    def put() -> None:
+        start.wait()
+        for _ in range(each):
+            queue.put(body)
+
+    with ThreadPoolExecutor(threads) as pool:
+        running = [pool.submit(put) for _ in range(threads)]
+        start.wait()
+        begun = time.perf_counter()
+        for one in running:
+            one.result()
+        return threads * each / (time.perf_counter() - begun)
+
+
+def measure_opening(
+    make_queue: Callable[[Path], MessageQueue],
+    waiting: int,
+    *,
+    size: int = 256,
+    where: str | Path | None = None,
+) -> float:
+    """How long it takes to open a queue whose process was killed (s).
+
+    Parameters
+    ----------
+    make_queue, where
+        As for :func:`measure`.
+    waiting : int
+        How many messages are in it.
+    size : int
+        Bytes of each message's body.
+    """
+    with TemporaryDirectory(prefix="simlib-", dir=where) as place:
+        queue = make_queue(Path(place))
+        _fill(queue, waiting, size)
+        kill(queue)
+        begun = time.perf_counter()
+        with make_queue(Path(place)) as queue:
+            taken = time.perf_counter() - begun
+            if queue.qsize() != waiting:
+                raise ValueError(
+                    f"make_queue must open the same queue again, with {waiting} messages; it has "
+                    f"{queue.qsize()}"
+                )
+    return taken
+
+
+def _fill(queue: MessageQueue, waiting: int, size: int) -> None:
+    """Put so many messages, a thousand at a time."""
+    for put in range(0, waiting, 1_000):
+        queue.put_many([bytes(size)] * min(1_000, waiting - put))
 
 
 def _kinds() -> Iterator[tuple[str, Sync, bool, Callable[[Path], MessageQueue]]]:
