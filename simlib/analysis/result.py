@@ -260,7 +260,7 @@ class Result:
         unfinished = ledger.ready + ledger.unacked
         return pd.Series(
             {
-                "throughput": np.count_nonzero((finished > start) & (finished <= end)) / time,
+                "throughput": int(np.count_nonzero((finished > start) & (finished <= end))) / time,
                 "latency_mean": np.mean(latency) if len(latency) else np.nan,
                 "latency_p50": p50,
                 "latency_p95": p95,

@@ -15,7 +15,7 @@ the specification is silent, RabbitMQ is the model, and the same tests run again
 - Times are exact, on the broker's clock, and not rounded to milliseconds.
 - Headers are JSON, which has no instants: ``time`` in ``x-death`` is seconds since 1970.
 - The latest death comes first in ``x-death``, and the others stay in that order. RabbitMQ (3.10)
-  turns the others round at each death.
+  turns the others round at each death, and may not notice that a message goes round in a circle.
 - A value that no broker could take is a TypeError or a ValueError, and closes nothing.
 - Copies are stored in the order of the queues' names.
 - A message whose queue had to look at it ahead of its turn, because messages there expire, counts

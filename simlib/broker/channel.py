@@ -219,7 +219,8 @@ class Channel:
         """Deliver a message to a consumer of this channel."""
         self._last_tag = tag = self._last_tag + 1
         if consumer.auto_ack:
-            queue.ack([message])
+            queue.storage.ack(message)
+            queue.acked += 1
         else:
             self._held[tag] = (message, properties, queue, consumer)
             consumer.held += 1
@@ -374,6 +375,7 @@ class Channel:
 
 
 def _delivery(tag: int, message: Message, properties: Properties, consumer_tag: str) -> Delivery:
+    _, body, headers, _, attempts = message
     exchange, key, priority, persistent, expiration, reply_to, correlation_id, _ = properties
     return _new_delivery(
         Delivery,
@@ -381,15 +383,15 @@ def _delivery(tag: int, message: Message, properties: Properties, consumer_tag: 
             tag,
             exchange,
             key,
-            message.attempts > 1,
-            message.body,
-            message.headers,
+            attempts > 1,
+            body,
+            headers,
             priority,
             persistent,
             expiration,
             reply_to,
             correlation_id,
-            message.attempts,
+            attempts,
             consumer_tag,
         ),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from simlib.queues.base import encode_headers
@@ -235,27 +235,34 @@ class Routing:
         self, source: Exchange, key: str, headers: Mapping[str, Any]
     ) -> list[BrokerQueue]:
         """The queues that a message gets to, each once, in the order of their names."""
-        exchanges = [source]
-        seen = {source}
-        queues = []
-        for exchange in exchanges:  # grows on the way
-            found = exchange.route(key, headers)
-            if not found and exchange.alternate is not None:
-                alternate = self._exchanges.get(exchange.alternate)
-                found = () if alternate is None else (alternate,)
-            for destination in found:
-                if isinstance(destination, BrokerQueue):
-                    queues.append(destination)
-                elif destination not in seen:
-                    seen.add(destination)
-                    exchanges.append(destination)
-        if len(queues) > 1:
-            queues = sorted(set(queues), key=_by_name)
-        return queues
+        found = self._next(source, key, headers)
+        if len(found) == 1:  # Most messages have one way to go.
+            (destination,) = found
+            if isinstance(destination, BrokerQueue):
+                return [destination]
+        queues: set[BrokerQueue] = set()
+        seen: set[Destination] = {source}
+        ahead = list(found)
+        for destination in ahead:  # grows on the way
+            if isinstance(destination, BrokerQueue):
+                queues.add(destination)
+            elif destination not in seen:
+                seen.add(destination)
+                ahead.extend(self._next(destination, key, headers))
+        return sorted(queues, key=_by_name)
+
+    def _next(
+        self, exchange: Exchange, key: str, headers: Mapping[str, Any]
+    ) -> Collection[Destination]:
+        """Where a message goes from an exchange: to its alternate when there is no other way."""
+        found = exchange.route(key, headers)
+        if not found and exchange.alternate in self._exchanges:
+            return (self._exchanges[exchange.alternate],)
+        return found
 
     def source(self, name: str) -> Exchange:
         """The exchange of that name, to publish to."""
-        exchange = self._exchange(name)
+        exchange = self._exchanges.get(name) or self._exchange(name)
         if exchange.internal:
             raise AccessRefusedError(f"cannot publish to internal exchange {name!r}")
         return exchange

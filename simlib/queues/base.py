@@ -338,12 +338,16 @@ def check_timeout(timeout: float | None) -> None:
         raise ValueError(f"timeout must be >= 0 seconds or None, got {timeout!r}")
 
 
+# Made once: json.dumps makes an encoder for every call that wants it this way.
+_encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+
+
 def encode_headers(headers: Mapping[str, Any]) -> str:
     """The headers as JSON text; TypeError or ValueError unless they are a JSON object."""
     if not isinstance(headers, Mapping) or not all(isinstance(key, str) for key in headers):
         raise TypeError(f"headers must be a mapping with string keys, got {repr(headers)[:80]}")
     try:
-        return json.dumps(dict(headers), allow_nan=False, separators=(",", ":"))
+        return _encode(dict(headers))
     except (TypeError, ValueError) as error:
         raise type(error)(f"headers must hold JSON values only: {error}") from None
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from functools import partial
@@ -40,10 +39,14 @@ from .forecasts import queue_forecast
 
 __all__ = ["PointToPoint"]
 
-MEMORY = Path("/dev/shm")
-"""Where Linux has a file system in memory."""
-ROOM = 256 << 20
-"""Bytes that must be free there before a run's files are put there."""
+
+def _fast_place() -> str | None:
+    """Where to put a run's files: in memory, where the system offers that.
+
+    What a crash leaves is worked out from what was synced, so a run need not wait for a disk.
+    """
+    memory = "/dev/shm"
+    return memory if os.access(memory, os.W_OK) else None
 
 
 class PointToPoint(OpenScenario):
@@ -52,11 +55,10 @@ class PointToPoint(OpenScenario):
     Every message goes to one consumer; the queue is a real one. The run ends when all ``messages``
     have left the system, or after ``duration`` seconds if that is sooner.
 
-    A queue on the disk is a real one, too, in a temporary place that is removed after the run (in
-    memory where the system has one, so that nobody waits for a disk). It crashes in earnest, and
-    only its time is simulated: what a put, a get and an ack take is read from a cost profile, so
-    that a run repeats to the bit whatever the disk does. Where nothing else is said, operations in
-    memory take no time.
+    A queue on the disk is a real one, too, in a temporary place that is removed after the run. It
+    crashes in earnest, and only its time is simulated: what a put, a get and an ack take is read
+    from a cost profile, so that a run repeats to the bit whatever the disk does. Where nothing else
+    is said, operations in memory take no time.
     """
 
     consumers: int = parameter(1, "how many consumers compete", step=1, ge=1, le=1000)
@@ -265,7 +267,7 @@ class PointToPoint(OpenScenario):
             with MemoryQueue(self.capacity or 0, clock=env.clock) as real:
                 yield SimQueue(env, real, **common)
             return
-        with TemporaryDirectory(prefix="simlib-", dir=_place()) as place:
+        with TemporaryDirectory(prefix="simlib-", dir=_fast_place()) as place:
             opened = self._opener(env, Path(place))
             batched = self.queue != "memory" and self.sync == "batch"
             sync_time = self.sync_time if batched else None
@@ -335,16 +337,6 @@ class PointToPoint(OpenScenario):
                 values = values[~np.isnan(values)]
                 figures[f"{name}_mean_{place}"] = float(values.mean()) if len(values) else np.nan
         return figures
-
-
-def _place() -> Path | None:
-    """Where to put a run's files: in memory if possible, for nobody need wait for a disk.
-
-    What a power cut takes is what the queue had not synced, wherever its files are.
-    """
-    if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM:
-        return MEMORY
-    return None  # the system's place
 
 
 def _single(cost: Cost) -> float:

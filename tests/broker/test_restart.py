@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from simlib.broker import Broker, NotFoundError, PreconditionFailedError
-from simlib.queues import CorruptQueueError, FileQueue, MemoryQueue
+from simlib.queues import CorruptQueueError, FileQueue, MemoryQueue, SQLiteQueue
 from simlib.queues.crash import kill, lose_power
 
 
@@ -18,8 +20,9 @@ def _drain(broker: Broker, queue: str) -> list[tuple[bytes, bool]]:
 
 
 @pytest.fixture
-def broker(clock: Any) -> Broker:
-    return Broker(clock=clock)
+def broker(clock: Any) -> Iterator[Broker]:
+    with Broker(clock=clock) as broker:
+        yield broker
 
 
 def test_only_what_is_persistent_in_a_durable_queue_stays(broker: Broker) -> None:
@@ -105,12 +108,13 @@ def test_a_queue_is_opened_again(broker: Broker) -> None:
             queue.put(b"")
 
 
-@pytest.mark.parametrize("stop", [FileQueue.close, kill, lose_power])
-def test_a_queue_in_files_keeps_what_is_persistent(
-    broker: Broker, clock: Any, tmp_path: Path, stop: Any
+@pytest.mark.parametrize("kind", [FileQueue, SQLiteQueue])
+@pytest.mark.parametrize("stop", [methodcaller("close"), kill, lose_power])
+def test_a_queue_on_disk_keeps_what_is_persistent(
+    broker: Broker, clock: Any, tmp_path: Path, kind: Any, stop: Any
 ) -> None:
-    broker.declare_queue("q", lambda: FileQueue(tmp_path / "q", clock=clock), durable=True)
-    broker.declare_queue("held", lambda: FileQueue(tmp_path / "held", clock=clock), durable=True)
+    broker.declare_queue("q", lambda: kind(tmp_path / "q", clock=clock), durable=True)
+    broker.declare_queue("held", lambda: kind(tmp_path / "held", clock=clock), durable=True)
     for number in range(4):
         broker.publish("", "q", b"%d" % number, persistent=True)
         broker.publish("", "q", b"transient")
@@ -129,7 +133,7 @@ def test_a_queue_in_files_keeps_what_is_persistent(
     broker.publish("", "q", b"last", persistent=True)
     broker.close()
     with Broker(clock=clock) as after:
-        storage = FileQueue(tmp_path / "q", clock=clock)
+        storage = kind(tmp_path / "q", clock=clock)
         after.declare_queue("q", storage, durable=True)
         assert _drain(after, "q") == [(b"last", False)]
         storage.close()

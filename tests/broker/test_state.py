@@ -157,3 +157,44 @@ def test_consuming_in_a_callback_does_not_nest_deliveries() -> None:
     broker.publish("", "q", b"")
     assert len(depths) == 2_000
     assert set(depths) == {1}
+
+
+def test_a_callback_may_end_what_it_is_called_by() -> None:
+    broker, got = Broker(), []
+    broker.declare_queue("q")
+    one, two = broker.channel(), broker.channel()
+
+    def leave(delivery: Any) -> None:
+        got.append(("one", delivery.redelivered))
+        one.close()
+
+    def delete(delivery: Any) -> None:
+        got.append(("two", delivery.redelivered))
+        if len(got) == 3:
+            broker.delete_queue("q")
+
+    one.consume("q", leave)
+    two.consume("q", delete)
+    for _ in range(2):
+        broker.publish("", "q", b"")
+    assert got == [("one", False), ("two", True), ("two", False)]
+    assert broker.queues == {}
+    assert broker.publish("", "q", b"") == []
+    two.ack(0, multiple=True)
+
+
+def test_a_callback_may_take_the_place_of_its_queue() -> None:
+    broker, got = Broker(), []
+    broker.declare_queue("q")
+    channel = broker.channel()
+
+    def replace(delivery: Any) -> None:
+        got.append(delivery.body)
+        broker.delete_queue("q")
+        broker.declare_queue("q", max_length=1)
+        broker.publish("", "q", b"new")
+
+    channel.consume("q", replace)
+    broker.publish("", "q", b"old")
+    assert got == [b"old"]
+    assert broker.message_count("q") == 1

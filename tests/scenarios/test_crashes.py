@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -426,28 +425,8 @@ def _is_interrupted(*_: Any, **__: Any) -> Any:
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where temporary files go."""
-    monkeypatch.setattr(point_to_point, "MEMORY", tmp_path)
+    monkeypatch.setattr(point_to_point, "_fast_place", lambda: str(tmp_path))
     return tmp_path
-
-
-@pytest.mark.parametrize(("name", "room"), [("none", 0), ("full", 1 << 62)])
-def test_where_no_room_is_in_memory_the_files_go_to_the_systems_place(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, room: int
-) -> None:
-    (tmp_path / "full").mkdir()
-    (tmp_path / "system").mkdir()
-    monkeypatch.setattr(point_to_point, "MEMORY", tmp_path / name)
-    monkeypatch.setattr(point_to_point, "ROOM", room)
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "system"))
-    made = []
-
-    def opening(path: Path, *args: Any, **options: Any) -> FileQueue:
-        made.append(path.parent.parent)
-        return FileQueue(path, *args, **options)
-
-    monkeypatch.setattr(point_to_point, "FileQueue", opening)
-    _run([1.0, 2.0])
-    assert made == [tmp_path / "system"]
 
 
 def test_the_queue_is_on_the_disk_while_a_run_lasts_and_gone_afterwards(

@@ -894,3 +894,10 @@ def test_any_recorded_instants_arrive_as_recorded(times: list[float]) -> None:
     result = PointToPoint(interarrival=Trace(times), consumers=3).run(1)
     assert result.messages["created"].tolist() == times
     assert result.ledger["acked"] == len(times)
+
+
+def test_a_run_of_next_to_no_time_has_a_summary() -> None:
+    moment = PointToPoint(interarrival=Trace(times=[5e-324] * 3), service=Replay(values=[0.0] * 3))
+    summary = moment.run().summary()
+    assert summary["completed"] == 3
+    assert summary["throughput"] == float("inf")
