@@ -44,7 +44,7 @@ OWNERS: dict[str, set[str]] = {
     "flask": {"live"},
     "requests": {"live"},
     "strawberry": {"live"},
-    "psycopg": {"live"},
+    "psycopg": {"live", "queues"},  # A real server is a queue, too; lazily, as all of these.
 }
 
 

@@ -7,10 +7,12 @@ modes, on the disk that has the directory, and writes a profile for ``PointToPoi
 from __future__ import annotations
 
 import argparse
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -20,11 +22,12 @@ from typing import get_args
 import numpy as np
 
 from ..costs import Cost, CostProfile, Operation, Sync
-from ..queues import FileQueue, MemoryQueue, MessageQueue, SQLiteQueue
+from ..queues import FileQueue, MemoryQueue, MessageQueue, QueueError, SQLiteQueue
 from ..queues.crash import kill
+from ..queues.postgres import PostgresQueue
 from .machine import filesystem, machine
 
-__all__ = ["measure", "measure_all", "measure_opening", "measure_threads"]
+__all__ = ["measure", "measure_all", "measure_opening", "measure_postgres", "measure_threads"]
 
 WARM_UP = 0.1
 """The fraction of the calls, at the start, that doesn't count."""
@@ -128,6 +131,53 @@ def measure_all(
         "the clock on the wall"
     )
     return CostProfile(machine=tuple(facts.items()), costs=tuple(costs.values()))
+
+
+def measure_postgres(
+    server: str = "host=127.0.0.1 port=5432 dbname=test user=postgres connect_timeout=5",
+    *,
+    messages: int = 2_000,
+    size: int = 256,
+) -> tuple[Cost, ...]:
+    """Measure a queue in a PostgreSQL server, in a schema that is removed afterwards.
+
+    Parameters
+    ----------
+    server : str
+        Where it is, as in libpq.
+    messages, size
+        As for :func:`measure`.
+
+    Raises
+    ------
+    ImportError
+        psycopg is not installed.
+    QueueError
+        No server answers there.
+    """
+    schema = f"simlib_measure_{os.getpid()}"
+    dsn = f"{server} options='-c search_path={schema}'"
+    try:
+        import psycopg
+    except ImportError as error:
+        raise ImportError("PostgreSQL needs psycopg 3: pip install simlib[live]") from error
+    try:
+        connection = psycopg.connect(server, autocommit=True)
+    except psycopg.OperationalError as error:
+        raise QueueError(f"no PostgreSQL server answers: {str(error).strip()}") from error
+    with closing(connection):
+        connection.execute(f"CREATE SCHEMA {schema}")
+        try:
+            return measure(
+                lambda place: PostgresQueue(dsn, place.name),
+                name="postgres",
+                sync="always",
+                batch_sizes=(1,),
+                messages=messages,
+                size=size,
+            )
+        finally:
+            connection.execute(f"DROP SCHEMA {schema} CASCADE")
 
 
 def measure_threads(queue: MessageQueue, threads: int, *, messages: int, size: int = 256) -> float:

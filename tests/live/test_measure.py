@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import threading
+from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, NoReturn, get_args
 
 import pytest
 
 from simlib.costs import Cost, CostProfile, Operation, Sync
 from simlib.live.machine import filesystem, machine
-from simlib.live.measure import main, measure, measure_all, measure_opening, measure_threads
-from simlib.queues import FileQueue, MemoryQueue, Message, QueueClosedError
+from simlib.live.measure import (
+    main,
+    measure,
+    measure_all,
+    measure_opening,
+    measure_postgres,
+    measure_threads,
+)
+from simlib.queues import FileQueue, MemoryQueue, Message, QueueClosedError, QueueError
 
 
 class Watched(MemoryQueue):
@@ -89,6 +99,30 @@ def test_what_waits_is_put_before_the_clock_runs_and_stays(tmp_path: Path) -> No
         waiting=2_500,
         where=tmp_path,
     )
+
+
+def test_a_server_is_measured_and_left_as_it_was(
+    missing: Callable[[str, str], NoReturn],
+) -> None:
+    psycopg = pytest.importorskip("psycopg")
+    try:
+        costs = measure_postgres(messages=10)
+    except QueueError:
+        missing("PostgreSQL", "start a server on port 5432 with a database called test")
+    assert [(each.queue, each.operation, each.samples) for each in costs] == [
+        ("postgres", operation, 9) for operation in ("put", "get", "ack")
+    ]
+    server = "host=127.0.0.1 port=5432 dbname=test user=postgres"
+    with closing(psycopg.connect(server)) as connection:
+        left = connection.execute(
+            "SELECT 1 FROM pg_namespace WHERE nspname = %s", (f"simlib_measure_{os.getpid()}",)
+        ).fetchall()
+    assert left == []
+
+
+def test_without_a_server_the_error_says_where_nobody_answers() -> None:
+    with pytest.raises(QueueError, match="no PostgreSQL server answers: .*port 1"):
+        measure_postgres("host=127.0.0.1 port=1")
 
 
 @pytest.mark.parametrize("threads", [1, 3])
