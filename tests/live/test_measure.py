@@ -121,7 +121,7 @@ def test_a_server_is_measured_and_left_as_it_was(
 
 
 def test_without_a_server_the_error_says_where_nobody_answers() -> None:
-    with pytest.raises(QueueError, match="no PostgreSQL server answers: .*port 1"):
+    with pytest.raises(QueueError, match=r"no PostgreSQL server answers: .*port 1"):
         measure_postgres("host=127.0.0.1 port=1")
 
 
