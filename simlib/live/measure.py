@@ -27,7 +27,14 @@ from ..queues.crash import kill
 from ..queues.postgres import PostgresQueue
 from .machine import filesystem, machine
 
-__all__ = ["measure", "measure_all", "measure_opening", "measure_postgres", "measure_threads"]
+__all__ = [
+    "measure",
+    "measure_all",
+    "measure_opening",
+    "measure_postgres",
+    "measure_threads",
+    "sqlite_queue",
+]
 
 WARM_UP = 0.1
 """The fraction of the calls, at the start, that doesn't count."""
@@ -90,6 +97,11 @@ def measure(
         for operation, seconds in zip(("put", "get", ack), times, strict=True):
             costs.append(_cost(name, sync, operation, batch_size, seconds))
     return tuple(costs)
+
+
+def sqlite_queue(place: Path, *, sync: Sync = "always", sync_acks: bool = False) -> SQLiteQueue:
+    """A queue in a database in this directory, made as :func:`measure` asks for it."""
+    return SQLiteQueue(place / "queue.db", sync=sync, sync_acks=sync_acks)
 
 
 def measure_all(
@@ -260,11 +272,7 @@ def _kinds() -> Iterator[tuple[str, Sync, bool, Callable[[Path], MessageQueue]]]
     for sync in get_args(Sync):
         for sync_acks in (False, True):
             yield "file", sync, sync_acks, partial(FileQueue, sync=sync, sync_acks=sync_acks)
-            yield "sqlite", sync, sync_acks, partial(_in_database, sync, sync_acks)
-
-
-def _in_database(sync: Sync, sync_acks: bool, place: Path) -> MessageQueue:
-    return SQLiteQueue(place / "queue.db", sync=sync, sync_acks=sync_acks)
+            yield "sqlite", sync, sync_acks, partial(sqlite_queue, sync=sync, sync_acks=sync_acks)
 
 
 def _times(
