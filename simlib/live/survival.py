@@ -33,13 +33,13 @@ __all__ = ["Kind", "Survival", "flipped_bit", "full_disk", "kill", "power_cut"]
 Kind = Literal["memory", "file", "sqlite"]
 """Where a queue has its messages."""
 
-BATCH = 100
+BATCH = 40
 """Messages that are not on the disk at most, with ``sync="batch"``."""
 DISK = 1 << 20
 """Bytes of the disk that fills up, where there is a disk."""
-LARGE = 4_000
+LARGE = 16_000
 """Bytes of a message that fills it."""
-MOST = 1_000
+MOST = 200
 """Messages after which nobody waits any longer for a disk to be full."""
 
 
@@ -72,7 +72,7 @@ class Survival:
         return f"{text}; {self.said}" if self.said else text
 
 
-def kill(queue: Kind, sync: Sync = "always", *, messages: int = 250) -> Survival:
+def kill(queue: Kind, sync: Sync = "always", *, messages: int = 60) -> Survival:
     """Kill the process that has a queue open (``SIGKILL``), while it puts.
 
     Parameters
@@ -80,7 +80,7 @@ def kill(queue: Kind, sync: Sync = "always", *, messages: int = 250) -> Survival
     queue : "memory", "file" or "sqlite"
         Where the messages are.
     sync : "always", "batch" or "never"
-        When a put is on the disk; batches are of a hundred.
+        When a put is on the disk; batches are of forty.
     messages : int
         How many puts have returned, as far as the process could still say.
     """
@@ -96,7 +96,7 @@ def kill(queue: Kind, sync: Sync = "always", *, messages: int = 250) -> Survival
     return found
 
 
-def power_cut(queue: Kind, sync: Sync = "always", *, messages: int = 250) -> Survival:
+def power_cut(queue: Kind, sync: Sync = "always", *, messages: int = 60) -> Survival:
     """Take from a queue all that was not on the disk, as a power cut does.
 
     Parameters
@@ -134,7 +134,7 @@ def full_disk(queue: Kind, sync: Sync = "always") -> Survival:
 
 
 def flipped_bit(
-    queue: Kind, sync: Sync = "always", *, messages: int = 250, killed: bool = False
+    queue: Kind, sync: Sync = "always", *, messages: int = 60, killed: bool = False
 ) -> Survival:
     """Flip one bit of the message in the middle, where the queue keeps it.
 
