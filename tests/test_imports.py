@@ -30,7 +30,7 @@ ROOMS: dict[str, set[str]] = {
         "costs",
     },
     "live": {"queues", "broker", "distributions", "analysis", "theory", "costs"},
-    "present": {"scenarios", "analysis", "processes", "distributions", "theory", "live"},
+    "present": {"scenarios", "analysis", "processes", "distributions", "theory", "live", "costs"},
     "": {"distributions", "processes"},
 }
 

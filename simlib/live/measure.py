@@ -7,8 +7,12 @@ modes, on the disk that has the directory, and writes a profile for ``PointToPoi
 from __future__ import annotations
 
 import argparse
+import os
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -18,10 +22,19 @@ from typing import get_args
 import numpy as np
 
 from ..costs import Cost, CostProfile, Operation, Sync
-from ..queues import FileQueue, MemoryQueue, MessageQueue, SQLiteQueue
+from ..queues import FileQueue, MemoryQueue, MessageQueue, QueueError, SQLiteQueue
+from ..queues.crash import kill
+from ..queues.postgres import PostgresQueue
 from .machine import filesystem, machine
 
-__all__ = ["measure", "measure_all"]
+__all__ = [
+    "measure",
+    "measure_all",
+    "measure_opening",
+    "measure_postgres",
+    "measure_threads",
+    "sqlite_queue",
+]
 
 WARM_UP = 0.1
 """The fraction of the calls, at the start, that doesn't count."""
@@ -36,6 +49,7 @@ def measure(
     batch_sizes: Sequence[int] = (1, 100),
     messages: int = 2_000,
     size: int = 256,
+    waiting: int = 0,
     where: str | Path | None = None,
 ) -> tuple[Cost, ...]:
     """Measure a queue by the clock on the wall, call by call, in one thread.
@@ -56,6 +70,8 @@ def measure(
         How many messages are put for each batch size; of batches a hundred at least.
     size : int
         Bytes of each message's body.
+    waiting : int
+        How many messages wait in the queue before the first call.
     where : path, optional
         The directory on the disk in question, in which a temporary one is made and removed; by
         default the system's place for temporary files, which may be in memory.
@@ -64,6 +80,8 @@ def measure(
         raise ValueError(f"messages must be >= 1, got {messages}")
     if size < 0:
         raise ValueError(f"size must be >= 0 bytes, got {size}")
+    if waiting < 0:
+        raise ValueError(f"waiting must be >= 0, got {waiting}")
     if not batch_sizes or min(batch_sizes) < 1:
         raise ValueError(f"batch_sizes must be whole numbers >= 1, got {tuple(batch_sizes)}")
     ack: Operation = "synced ack" if sync_acks else "ack"
@@ -74,10 +92,16 @@ def measure(
             TemporaryDirectory(prefix="simlib-", dir=where) as place,
             make_queue(Path(place)) as queue,
         ):
+            _fill(queue, waiting, size)
             times = _times(queue, calls, batch_size, bytes(size))
         for operation, seconds in zip(("put", "get", ack), times, strict=True):
             costs.append(_cost(name, sync, operation, batch_size, seconds))
     return tuple(costs)
+
+
+def sqlite_queue(place: Path, *, sync: Sync = "always", sync_acks: bool = False) -> SQLiteQueue:
+    """A queue in a database in this directory, made as :func:`measure` asks for it."""
+    return SQLiteQueue(place / "queue.db", sync=sync, sync_acks=sync_acks)
 
 
 def measure_all(
@@ -121,17 +145,134 @@ def measure_all(
     return CostProfile(machine=tuple(facts.items()), costs=tuple(costs.values()))
 
 
+def measure_postgres(
+    server: str = "host=127.0.0.1 port=5432 dbname=test user=postgres connect_timeout=5",
+    *,
+    messages: int = 2_000,
+    size: int = 256,
+) -> tuple[Cost, ...]:
+    """Measure a queue in a PostgreSQL server, in a schema that is removed afterwards.
+
+    Parameters
+    ----------
+    server : str
+        Where it is, as in libpq.
+    messages, size
+        As for :func:`measure`.
+
+    Raises
+    ------
+    ImportError
+        psycopg is not installed.
+    QueueError
+        No server answers there.
+    """
+    schema = f"simlib_measure_{os.getpid()}"
+    dsn = f"{server} options='-c search_path={schema}'"
+    try:
+        import psycopg
+    except ImportError as error:
+        raise ImportError("PostgreSQL needs psycopg 3: pip install simlib[live]") from error
+    try:
+        connection = psycopg.connect(server, autocommit=True)
+    except psycopg.OperationalError as error:
+        raise QueueError(f"no PostgreSQL server answers: {str(error).strip()}") from error
+    with closing(connection):
+        connection.execute(f"CREATE SCHEMA {schema}")
+        try:
+            return measure(
+                lambda place: PostgresQueue(dsn, place.name),
+                name="postgres",
+                sync="always",
+                batch_sizes=(1,),
+                messages=messages,
+                size=size,
+            )
+        finally:
+            connection.execute(f"DROP SCHEMA {schema} CASCADE")
+
+
+def measure_threads(queue: MessageQueue, threads: int, *, messages: int, size: int = 256) -> float:
+    """How many puts return per second when so many threads put at the same time (1/s).
+
+    Parameters
+    ----------
+    queue : MessageQueue
+        The queue; the messages stay in it.
+    threads : int
+        How many there are.
+    messages : int
+        How many are put by all of them together, or some fewer if they can't be shared evenly.
+    size : int
+        Bytes of each message's body.
+    """
+    for name, value, least in (("threads", threads, 1), ("messages", messages, threads)):
+        if value < least:
+            raise ValueError(f"{name} must be >= {least}, got {value}")
+    each = messages // threads
+    body = bytes(size)
+    start = threading.Barrier(threads + 1)
+
+    def put() -> None:
+        start.wait()
+        for _ in range(each):
+            queue.put(body)
+
+    with ThreadPoolExecutor(threads) as pool:
+        running = [pool.submit(put) for _ in range(threads)]
+        start.wait()
+        begun = time.perf_counter()
+        for one in running:
+            one.result()
+        return threads * each / (time.perf_counter() - begun)
+
+
+def measure_opening(
+    make_queue: Callable[[Path], MessageQueue],
+    waiting: int,
+    *,
+    size: int = 256,
+    where: str | Path | None = None,
+) -> float:
+    """How long it takes to open a queue whose process was killed (s).
+
+    Parameters
+    ----------
+    make_queue, where
+        As for :func:`measure`.
+    waiting : int
+        How many messages are in it.
+    size : int
+        Bytes of each message's body.
+    """
+    with TemporaryDirectory(prefix="simlib-", dir=where) as place:
+        queue = make_queue(Path(place))
+        _fill(queue, waiting, size)
+        kill(queue)
+        begun = time.perf_counter()
+        with make_queue(Path(place)) as queue:
+            taken = time.perf_counter() - begun
+            if queue.qsize() != waiting:
+                raise ValueError(
+                    f"make_queue must open the same queue again, with {waiting} messages; it has "
+                    f"{queue.qsize()}"
+                )
+    return taken
+
+
+def _fill(queue: MessageQueue, waiting: int, size: int) -> None:
+    """Put so many messages, a thousand at a time."""
+    for put in range(0, waiting, 1_000):
+        queue.put_many([bytes(size)] * min(1_000, waiting - put))
+
+
 def _kinds() -> Iterator[tuple[str, Sync, bool, Callable[[Path], MessageQueue]]]:
     """Every kind of queue: its name, sync mode, whether acks are synced, and how it is made."""
     yield "memory", "never", False, lambda place: MemoryQueue()
     for sync in get_args(Sync):
         for sync_acks in (False, True):
             yield "file", sync, sync_acks, partial(FileQueue, sync=sync, sync_acks=sync_acks)
-            yield "sqlite", sync, sync_acks, partial(_in_database, sync, sync_acks)
-
-
-def _in_database(sync: Sync, sync_acks: bool, place: Path) -> MessageQueue:
-    return SQLiteQueue(place / "queue.db", sync=sync, sync_acks=sync_acks)
+            yield "sqlite", sync, sync_acks, partial(sqlite_queue, sync=sync, sync_acks=sync_acks)
 
 
 def _times(

@@ -25,6 +25,7 @@ __all__ = ["Panel", "panel"]
 
 Draw = Callable[[Mapping[str, Result], Axes], object]
 Choices = Mapping[str, Any] | Sequence[Any] | None
+Steps = Mapping[str, Mapping[str, Any]]
 
 
 ERROR = '<p role="alert" style="color: #a00000; border-left: 4px solid; padding: 1em">{}</p>'
@@ -41,6 +42,7 @@ class Panel(widgets.VBox):  # type: ignore[misc]
         self,
         base: Scenario,
         controls: Mapping[str, Choices],
+        steps: Mapping[str, Steps],
         variants: Mapping[str, Mapping[str, Any]],
         draw: Draw,
         table: Sequence[str],
@@ -62,7 +64,9 @@ class Panel(widgets.VBox):  # type: ignore[misc]
             name: _control(base, name, parameters[name], choices)
             for name, choices in controls.items()
         }
-        """The widgets by name of their parameter, and ``seed``."""
+        """The widgets by name of their parameter, those of several parameters, and ``seed``."""
+        for name, positions in steps.items():
+            self.controls[name] = _labelled(_Steps(positions), name, "", "")
         self.controls["seed"] = _labelled(
             widgets.IntText(value=seed), "seed", "another seed, another run of luck", ""
         )
@@ -146,8 +150,12 @@ class Panel(widgets.VBox):  # type: ignore[misc]
         self.progress.value = int(100 * (finished + part) / len(self._variants))
 
     def _scenario(self) -> Scenario:
-        changes = {name: _meaning(control) for name, control in self.controls.items()}
-        del changes["seed"]
+        changes: dict[str, Any] = {}
+        for name, control in self.controls.items():
+            if isinstance(control, _Steps):
+                changes |= control.meanings[control.value]
+            elif name != "seed":
+                changes[name] = _meaning(control)
         return self.base.replace(**changes)
 
     def _show(self) -> None:
@@ -164,6 +172,7 @@ def panel(
     scenario: type[Scenario] | Scenario,
     controls: Mapping[str, Choices] | Sequence[str],
     *,
+    steps: Mapping[str, Steps] | None = None,
     variants: Mapping[str, Mapping[str, Any]] | None = None,
     draw: Draw = queue_over_time,
     table: Sequence[str] = ("throughput", "latency_mean", "latency_p99", "utilisation"),
@@ -180,6 +189,9 @@ def panel(
         The parameters to turn. A mapping may narrow them: (low, high) or (low, high, step) for a
         number, a list of values or a mapping from labels to values for a choice, None to leave the
         parameter's own range.
+    steps : mapping, optional
+        Sliders that each set several parameters: by the slider's name its positions from left to
+        right, by label, and the parameters that each of them sets.
     variants : mapping, optional
         Parameters by name of the variant: all are run and drawn together.
     draw : callable
@@ -201,7 +213,13 @@ def panel(
     for name in controls:
         if name not in known:
             raise ValueError(f"{type(base).__name__} has no parameter {name!r}: {', '.join(known)}")
-    return Panel(base, controls, variants or {"run": {}}, draw, table, seed)
+    for slider, positions in (steps or {}).items():
+        if slider in known:
+            raise ValueError(f"{slider} is a parameter; give the slider of several another name")
+        for name in {name for changes in positions.values() for name in changes}:
+            if name not in known:
+                raise ValueError(f"{slider}: {type(base).__name__} has no parameter {name!r}")
+    return Panel(base, controls, steps or {}, variants or {"run": {}}, draw, table, seed)
 
 
 def _control(base: Scenario, name: str, info: FieldInfo, choices: Choices) -> widgets.Widget:
@@ -233,6 +251,14 @@ class _Choice(widgets.Dropdown):  # type: ignore[misc]
         self.meanings = dict(choices)
         chosen = next((label for label, meant in choices.items() if meant == value), None)
         super().__init__(options=list(choices), value=chosen or next(iter(choices)))
+
+
+class _Steps(widgets.SelectionSlider):  # type: ignore[misc]
+    """A slider each of whose positions stands for several parameters."""
+
+    def __init__(self, positions: Steps) -> None:
+        self.meanings = dict(positions)
+        super().__init__(options=list(positions), continuous_update=False)
 
 
 def _meaning(control: widgets.Widget) -> Any:

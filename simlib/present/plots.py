@@ -21,12 +21,13 @@ import pandas as pd
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import EngFormatter, MaxNLocator
 from numpy.typing import ArrayLike
 
 from ..analysis.metrics import METRICS, quantity
 from ..analysis.replications import Interval
 from ..analysis.result import Result
+from ..costs import Cost
 from ..live.threads import ThreadedRun
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "latencies",
     "latency_over_time",
     "measured_over_time",
+    "operation_costs",
     "queue_over_time",
     "show",
     "warm_up",
@@ -333,6 +335,58 @@ def figures_over(
     _legend(ax)
     ax.set_label(f"{label.capitalize()} over {x}. {'; '.join(said)}.")
     return ax
+
+
+def operation_costs(
+    costs: Sequence[Cost], beside: Sequence[Cost] = (), ax: Axes | None = None
+) -> Axes:
+    """What a put, a get and an ack of each queue take, on a logarithmic axis.
+
+    Parameters
+    ----------
+    costs : sequence of Cost
+        Bars; of calls that deal with a single message.
+    beside : sequence of Cost
+        The same as measured elsewhere, as marks where there is a bar.
+    ax : Axes, optional
+        Where to draw.
+    """
+    ax = _prepared(ax)
+    bars, marks = _single_calls(costs), _single_calls(beside)
+    kinds = list(dict.fromkeys(kind for kind, _ in bars))
+    marked: dict[float, float] = {}
+    for place, operation in enumerate(("put", "get", "ack")):
+        at = {kind: row + 0.27 * (place - 1) for row, kind in enumerate(kinds)}
+        shown = {at[kind]: time for (kind, each), time in bars.items() if each == operation}
+        ax.bar(list(shown), list(shown.values()), 0.25, color=COLOURS[place], label=operation)
+        marked |= {
+            at[kind]: time
+            for (kind, each), time in marks.items()
+            if each == operation and at.get(kind) in shown
+        }
+    if marked:
+        name = "the workbook's machine"
+        ax.plot(list(marked), list(marked.values()), "_k", markersize=12, label=name)
+    ax.set_yscale("log")
+    ax.yaxis.set_major_formatter(EngFormatter("s"))
+    ax.set(xlabel="queue and sync mode", ylabel="time of a call, mean (s)")
+    ax.set_xticks(range(len(kinds)), [kind.replace(" ", "\n") for kind in kinds])
+    ax.grid(axis="x", visible=False)
+    ax.legend(ncols=4, fontsize=9)
+    said = [f"{kind} {quantity(bars[kind, 'put'], 's')}" for kind in kinds if (kind, "put") in bars]
+    ax.set_label(f"Time of a call by queue and sync mode. A put: {'; '.join(said)}.")
+    return ax
+
+
+def _single_calls(costs: Sequence[Cost]) -> dict[tuple[str, str], float]:
+    """Mean time of calls that deal with one message (s), by queue with its mode, and operation."""
+    return {
+        (each.queue if each.queue == "memory" else f"{each.queue} {each.sync}", each.operation): (
+            each.mean
+        )
+        for each in costs
+        if each.batch_size == 1
+    }
 
 
 def coverage(found: Sequence[Interval], truth: float, ax: Axes | None = None) -> Axes:

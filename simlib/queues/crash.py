@@ -1,6 +1,7 @@
 """What a crash does to a queue: for experiments, and for tests of what survives.
 
-Both functions leave the object closed. What a queue then has is found by opening it again.
+``kill`` and ``lose_power`` leave the object closed. What a queue then has is found by opening it
+again.
 """
 
 from __future__ import annotations
@@ -8,8 +9,10 @@ from __future__ import annotations
 from typing import Protocol, runtime_checkable
 
 from .base import MessageQueue
+from .sqlite import SQLiteQueue
+from .sqlite_schema import PAGE
 
-__all__ = ["kill", "lose_power"]
+__all__ = ["confine", "kill", "lose_power"]
 
 
 @runtime_checkable
@@ -37,3 +40,9 @@ def lose_power(queue: MessageQueue) -> None:
         queue._lose_power()
     else:
         queue.close()
+
+
+def confine(queue: SQLiteQueue, size: int) -> None:
+    """Give a database no more than so many bytes; what doesn't fit fails as on a full disk."""
+    for connection in queue._connections:
+        connection.execute(f"PRAGMA max_page_count = {size // PAGE}")

@@ -141,6 +141,43 @@ def test_a_bound_on_the_queue_turns_messages_away(server: Lab, page: Page) -> No
     assert not page.locator(".jp-RenderedText[data-mime-type*=stderr]").count()
 
 
+def test_a_slider_goes_from_forgetful_to_safe_and_a_crash_can_be_chosen(
+    server: Lab, page: Page
+) -> None:
+    page.goto(server.address("03_memory_file_database.ipynb"))
+    page.set_default_timeout(240_000)
+    run_all_cells(page)
+    page.set_default_timeout(60_000)
+
+    safety, trial = page.locator(".panel").nth(0), page.locator(".panel").nth(1)
+    safety.scroll_into_view_if_needed()
+    lost = safety.locator(".panel-table tr", has_text="failed or lost").locator("td")
+    expect(lost.nth(0)).to_have_text("0 messages")
+    expect(lost.nth(1)).not_to_have_text("0 messages")  # in memory
+    assert readout(page, "control-safety") == "memory"
+    page.locator(".control-safety .noUi-handle").focus()
+    page.keyboard.press("End")
+    expect(lost.nth(1)).to_have_text("0 messages")
+    assert readout(page, "control-safety") == "… and acks, too"
+
+    trial.scroll_into_view_if_needed()
+    lost = trial.locator(".panel-table tr", has_text="failed or lost").locator("td")
+    expect(lost).to_have_text("0 messages")  # as a cell below has left it: synced each
+    trial.locator(".control-queue select").select_option("memory")
+    expect(lost).not_to_have_text("0 messages")
+    trial.locator(".control-queue select").select_option("sqlite")
+    expect(lost).to_have_text("0 messages")
+    trial.locator(".control-sync select").select_option("never")
+    trial.locator(".control-crashes select").select_option("process killed after 0.15 s")
+    again = trial.locator(".panel-table tr", has_text="delivered again").locator("td")
+    expect(again).not_to_have_text("0 messages")
+    expect(lost).to_have_text("0 messages")
+    trial.locator(".control-linger select").select_option("30 per put")
+    wait_until_idle(page)
+    assert not trial.locator("[role=alert]").count()
+    assert not page.locator(".jp-RenderedText[data-mime-type*=stderr]").count()
+
+
 def test_a_notebook_shows_its_pictures_before_anything_is_run(server: Lab, page: Page) -> None:
     page.goto(server.address("00_start_here.ipynb"))
     page.locator("#jupyterlab-splash").wait_for(state="detached")

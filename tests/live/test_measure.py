@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import platform
+import threading
+from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, NoReturn, get_args
 
 import pytest
 
 from simlib.costs import Cost, CostProfile, Operation, Sync
 from simlib.live.machine import filesystem, machine
-from simlib.live.measure import main, measure, measure_all
-from simlib.queues import FileQueue, MemoryQueue, Message
+from simlib.live.measure import (
+    main,
+    measure,
+    measure_all,
+    measure_opening,
+    measure_postgres,
+    measure_threads,
+)
+from simlib.queues import FileQueue, MemoryQueue, Message, QueueClosedError, QueueError
 
 
 class Watched(MemoryQueue):
@@ -65,6 +76,102 @@ def test_each_batch_size_has_a_queue_of_its_own_that_is_emptied_and_closed(tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_waits_is_put_before_the_clock_runs_and_stays(tmp_path: Path) -> None:
+    class Waiting(MemoryQueue):
+        def put(self, body: bytes, *args: Any, **options: Any) -> int:
+            assert self.qsize() >= 2_500
+            return super().put(body, *args, **options)
+
+        def close(self) -> None:
+            if not self.closing:
+                assert self.qsize() == 2_500
+            self.closing = True
+            super().close()
+
+        closing = False
+
+    measure(
+        lambda _: Waiting(),
+        name="m",
+        sync="never",
+        batch_sizes=(1,),
+        messages=20,
+        waiting=2_500,
+        where=tmp_path,
+    )
+
+
+def test_a_server_is_measured_and_left_as_it_was(
+    missing: Callable[[str, str], NoReturn],
+) -> None:
+    psycopg = pytest.importorskip("psycopg")
+    try:
+        costs = measure_postgres(messages=10)
+    except QueueError:
+        missing("PostgreSQL", "start a server on port 5432 with a database called test")
+    assert [(each.queue, each.operation, each.samples) for each in costs] == [
+        ("postgres", operation, 9) for operation in ("put", "get", "ack")
+    ]
+    server = "host=127.0.0.1 port=5432 dbname=test user=postgres"
+    with closing(psycopg.connect(server)) as connection:
+        left = connection.execute(
+            "SELECT 1 FROM pg_namespace WHERE nspname = %s", (f"simlib_measure_{os.getpid()}",)
+        ).fetchall()
+    assert left == []
+
+
+def test_without_a_server_the_error_says_where_nobody_answers() -> None:
+    with pytest.raises(QueueError, match=r"no PostgreSQL server answers: .*port 1"):
+        measure_postgres("host=127.0.0.1 port=1")
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_threads_put_their_share_at_the_same_time(threads: int, tmp_path: Path) -> None:
+    putters = set()
+
+    class Noted(FileQueue):
+        def put(self, body: bytes, *args: Any, **options: Any) -> int:
+            putters.add(threading.get_ident())
+            assert len(body) == 9
+            return super().put(body, *args, **options)
+
+    with Noted(tmp_path / "q") as queue:
+        assert measure_threads(queue, threads, messages=100, size=9) > 0
+        assert queue.qsize() == 100 // threads * threads
+    assert len(putters) == threads
+
+
+def test_a_put_that_fails_in_a_thread_is_heard_of() -> None:
+    with MemoryQueue() as queue:
+        queue.close()
+        with pytest.raises(QueueClosedError):
+            measure_threads(queue, 2, messages=4)
+
+
+@pytest.mark.parametrize(("threads", "messages"), [(0, 5), (3, 2)])
+def test_threads_without_work_are_refused(threads: int, messages: int) -> None:
+    with MemoryQueue() as queue, pytest.raises(ValueError, match="must be >= "):
+        measure_threads(queue, threads, messages=messages)
+
+
+def test_opening_a_killed_queue_is_timed(tmp_path: Path) -> None:
+    opened = []
+
+    def make(place: Path) -> FileQueue:
+        opened.append(place)
+        return FileQueue(place / "q", sync="never")
+
+    assert 0 < measure_opening(make, 1_500, where=tmp_path) < 60
+    assert len(opened) == 2
+    assert len(set(opened)) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_queue_that_forgets_has_nothing_to_open_again() -> None:
+    with pytest.raises(ValueError, match="with 5 messages; it has 0"):
+        measure_opening(lambda _: MemoryQueue(), 5)
+
+
 def test_the_figures_are_those_of_the_calls_after_the_first_tenth(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -100,6 +207,7 @@ def test_a_queue_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
     [
         ({"messages": 0}, "messages must be >= 1, got 0"),
         ({"size": -1}, "size must be >= 0 bytes, got -1"),
+        ({"waiting": -1}, "waiting must be >= 0, got -1"),
         ({"batch_sizes": ()}, "batch_sizes must be"),
         ({"batch_sizes": (1, 0)}, r"batch_sizes must be .* got \(1, 0\)"),
     ],

@@ -120,6 +120,46 @@ def test_a_choice_may_stand_for_nothing_or_for_a_whole_object() -> None:
     assert shown.results["run"].scenario.capacity == 3
 
 
+SAFETY = {
+    "forgetful": {"queue": "memory", "put_cost": 0.0},
+    "in between": {"queue": "file", "sync": "batch", "put_cost": 0.1},
+    "safe": {"queue": "file", "sync": "always", "put_cost": 0.2},
+}
+
+
+def test_a_slider_may_set_several_parameters_at_once() -> None:
+    shown = panel(PointToPoint, {"consumers": (1, 4)}, steps={"safety": SAFETY}, messages=20)
+    slider = shown.controls["safety"]
+    assert not slider.continuous_update
+    assert repr(shown) == "Panel(PointToPoint: consumers, safety, seed)"
+    assert shown.results["run"].scenario.queue == "memory"
+    slider._handle_msg(
+        {
+            "content": {"data": {"method": "update", "state": {"index": 2}, "buffer_paths": []}},
+            "buffers": [],
+        }
+    )
+    scenario = shown.results["run"].scenario
+    assert (scenario.queue, scenario.sync, scenario.put_cost) == ("file", "always", 0.2)
+    shown.set(safety="in between", consumers=3)
+    scenario = shown.results["run"].scenario
+    assert (scenario.sync, scenario.consumers) == ("batch", 3)
+    shown.reset()
+    assert shown.results["run"].scenario.queue == "memory"
+
+
+@pytest.mark.parametrize(
+    ("steps", "complaint"),
+    [
+        ({"sync": SAFETY}, "sync is a parameter"),
+        ({"safety": {"one": {"sink": 1}}}, "safety: PointToPoint has no parameter 'sink'"),
+    ],
+)
+def test_a_slider_for_what_is_not_there_is_refused(steps: Any, complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        panel(PointToPoint, ["consumers"], steps=steps, messages=10)
+
+
 def test_variants_meet_the_same_arrivals() -> None:
     shown = panel(
         SyncVsAsync,

@@ -9,6 +9,7 @@ import pytest
 from matplotlib.axes import Axes
 
 from simlib.analysis import interval, welch
+from simlib.costs import CostProfile
 from simlib.live.threads import ThreadedRun
 from simlib.present import (
     COLOURS,
@@ -18,6 +19,7 @@ from simlib.present import (
     latencies,
     latency_over_time,
     measured_over_time,
+    operation_costs,
     queue_over_time,
     show,
     warm_up,
@@ -37,6 +39,7 @@ MEASURED = ThreadedRun(
     unacked=np.array([0, 1, 1]),
     consumers=1,
 )
+COSTS = CostProfile.shipped().costs
 TABLE = pd.DataFrame(
     {
         "load": [0.5, 0.9],
@@ -51,6 +54,7 @@ DRAWINGS = {
     "who_waits": lambda ax: who_waits(RESULTS, ax),
     "measured_over_time": lambda ax: measured_over_time(MEASURED, RESULTS["queue"], ax),
     "latencies": lambda ax: latencies({"one": [1.0, 2.0, np.nan, 3.0]}, ax),
+    "operation_costs": lambda ax: operation_costs(COSTS, COSTS, ax),
     "figures_over": lambda ax: figures_over(TABLE, "load", "latency_mean", ax=ax),
 }
 
@@ -104,6 +108,22 @@ def test_the_words_are_those_of_the_data() -> None:
     assert "200 ms at 0.5, 1 s at 0.9" in ax.get_label()
     said = latencies({"one": [1.0, 2.0, 3.0]}).get_label()
     assert "one: median 2 s" in said
+
+
+def test_costs_are_bars_and_those_of_another_machine_marks_where_there_is_a_bar() -> None:
+    measured = [each for each in COSTS if each.queue == "file" and each.sync == "always"]
+    ax = operation_costs(measured, COSTS)
+    put, get, ack = (bars[0].get_height() for bars in ax.containers)
+    assert (put, get, ack) == tuple(
+        each.mean
+        for operation in ("put", "get", "ack")
+        for each in measured
+        if each.batch_size == 1 and each.operation == operation
+    )
+    assert ax.lines[0].get_ydata().tolist() == [put, get, ack]
+    assert ax.get_yscale() == "log"
+    assert ax.get_label().endswith("A put: file always 121 µs.")
+    assert not operation_costs(measured).lines
 
 
 def test_a_measured_run_counts_what_waits_and_what_is_in_flight() -> None:
