@@ -38,6 +38,10 @@ METRICS = {
     "caller_p50": Metric("caller occupied, median", "s"),
     "caller_p95": Metric("caller occupied, 95th percentile", "s"),
     "caller_p99": Metric("caller occupied, 99th percentile", "s"),
+    "publisher_busy": Metric("publisher busy", "%"),
+    "calls_per_event": Metric("calls per event"),
+    "reads_per_event": Metric("reads per event"),
+    "stored_max": Metric("stored, maximum", "messages"),
 }
 """The figures of every summary, in the order in which they are shown."""
 

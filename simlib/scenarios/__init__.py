@@ -2,8 +2,17 @@
 
 from .base import Scenario
 from .closed_loop import ClosedLoop
+from .event_driven import EventDriven
 from .pipeline import Pipeline, Station
 from .point_to_point import PointToPoint
 from .sync_async import SyncVsAsync
 
-__all__ = ["ClosedLoop", "Pipeline", "PointToPoint", "Scenario", "Station", "SyncVsAsync"]
+__all__ = [
+    "ClosedLoop",
+    "EventDriven",
+    "Pipeline",
+    "PointToPoint",
+    "Scenario",
+    "Station",
+    "SyncVsAsync",
+]
