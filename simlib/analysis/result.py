@@ -23,7 +23,9 @@ __all__ = ["Result"]
 
 Floats = NDArray[np.float64]
 
-OUTCOMES = ("waiting", "in service", "acked", "dropped", "lost")
+OUTCOMES = ("waiting", "in service", "acked", "dropped", "lost", "dead-lettered", "expired")
+
+DIED = [OUTCOMES.index(name) for name in ("dropped", "lost", "dead-lettered", "expired")]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -81,7 +83,13 @@ class Result:
         outcomes[delivered] = OUTCOMES.index("in service")
         acked = ~np.isnan(columns.get("acked", columns["finished"]))
         outcomes[acked] = OUTCOMES.index("acked")
-        for outcome, numbers in (("dropped", record.dropped), ("lost", record.lost)):
+        fates = {
+            "dropped": record.dropped,
+            "lost": record.lost,
+            "dead-lettered": record.dead_lettered,
+            "expired": record.expired,
+        }
+        for outcome, numbers in fates.items():
             outcomes[np.frombuffer(numbers, np.int64)] = OUTCOMES.index(outcome)
         number = np.array(record.interrupted[0])
         taken, start, end = (np.array(column) for column in record.interrupted[1:])
@@ -140,7 +148,7 @@ class Result:
         np.copyto(outcomes, OUTCOMES.index("acked"), where=~np.isnan(columns["finished"]))
         outcomes[refused] = OUTCOMES.index("dropped")
         if ledger is None:
-            ready, unacked, acked, dropped, _ = np.bincount(outcomes, minlength=5).tolist()
+            ready, unacked, acked, dropped = np.bincount(outcomes, minlength=4).tolist()
             ledger = Ledger(
                 published=len(outcomes), acked=acked, ready=ready, unacked=unacked, dropped=dropped
             )
@@ -326,14 +334,21 @@ class Result:
     @cached_property
     def _arrived(self) -> Floats:
         """Entered a queue: from outside, or back from a consumer that gave up."""
-        lost = self.outcomes[self.interrupted[0]] == OUTCOMES.index("lost")
-        return self._all("enqueued", self.interrupted[3][~lost])
+        return self._all("enqueued", self.interrupted[3][~self._lost_at_work])
 
     @cached_property
     def _delivered(self) -> Floats:
-        """Left a queue for a consumer."""
+        """Left a queue, as a rule for a consumer."""
         name = "delivered" if "delivered" in self.columns else "started"
-        return self._all(name, self.interrupted[1])
+        return _known(self._all(name, self.interrupted[1]), self._died)
+
+    @cached_property
+    def _died(self) -> Floats:
+        """Left a queue for good, and for no consumer."""
+        if "left" not in self.columns or "delivered" not in self.columns:
+            return np.empty(0)
+        died = np.isin(self.outcomes, DIED) & np.isnan(self.columns["delivered"])
+        return _known(self.columns["left"][died])
 
     @cached_property
     def _started(self) -> Floats:
@@ -343,7 +358,8 @@ class Result:
     @cached_property
     def _ended(self) -> Floats:
         """Was not worked on any more, done or not."""
-        return self._all("finished", self.interrupted[3], self._once)
+        worked_on = ~np.isnan(self.interrupted[2])
+        return self._all("finished", self.interrupted[3][worked_on], self._once)
 
     def _once(self, column: Floats) -> Floats:
         """Of messages that a consumer worked on together, only one: it is one consumer at work."""
@@ -356,14 +372,24 @@ class Result:
         """Was acked or given back."""
         # At a station in a line, what can't go on is held after it is finished.
         last = "left" if "left_1" in self.columns else "finished"
-        return self._all("acked" if "acked" in self.columns else last, self.interrupted[3])
+        released = self._all("acked" if "acked" in self.columns else last, self.interrupted[3])
+        return _known(released, self._died)
 
     @cached_property
     def _left(self) -> Floats:
         """Left the system."""
-        lost = self.outcomes[self.interrupted[0]] == OUTCOMES.index("lost")
-        left = self.columns.get("left", self.columns["finished"])
-        return _known(left, self.interrupted[3][lost])
+        if "left" in self.columns:
+            return _known(self.columns["left"])
+        return _known(self.columns["finished"], self.interrupted[3][self._lost_at_work])
+
+    @property
+    def _lost_at_work(self) -> NDArray[np.bool_]:
+        """Which of the attempts that came to nothing were the end of their message."""
+        if "left" in self.columns:
+            # There a message that is lost has gone back to the queue before.
+            return np.zeros(len(self.interrupted[0]), bool)
+        lost: NDArray[np.bool_] = self.outcomes[self.interrupted[0]] == OUTCOMES.index("lost")
+        return lost
 
     def _all(
         self,

@@ -1,5 +1,7 @@
 """Producers, queues, consumers, callers and services as SimPy processes."""
 
+from .broker_node import BrokerNode
+from .broker_publisher import BrokerPublisher, Confirms
 from .consumer import Consumer
 from .environment import Draws, Environment, Timer
 from .faults import Faults, Outage, Slowdown
@@ -8,10 +10,14 @@ from .producer import Linger, Producer
 from .record import Ledger, LedgerError, Record
 from .service import Caller, Publisher, Service
 from .simqueue import SimQueue
+from .subscriber import Subscriber
 
 __all__ = [
     "Breakdowns",
+    "BrokerNode",
+    "BrokerPublisher",
     "Caller",
+    "Confirms",
     "Consumer",
     "Draws",
     "Environment",
@@ -27,5 +33,6 @@ __all__ = [
     "Service",
     "SimQueue",
     "Slowdown",
+    "Subscriber",
     "Timer",
 ]

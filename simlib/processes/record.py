@@ -71,8 +71,14 @@ class Record:
         """Numbers of the messages that the queue refused."""
         self.lost = array("q")
         """Numbers of the messages that are gone without having been done."""
+        self.dead_lettered = array("q")
+        """Numbers of the messages that were put aside as dead letters."""
+        self.expired = array("q")
+        """Numbers of the messages that waited for longer than they were to."""
         self.interrupted = (array("q"), array("d"), array("d"), array("d"))
-        """Attempts that came to nothing: message number, delivery, start and end (s)."""
+        """Attempts that came to nothing: message number, delivery, start and end (s).
+
+        The start is NaN where a message was delivered and never worked on."""
 
         for name in extra:
             self.add(name)
