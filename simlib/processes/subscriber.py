@@ -16,7 +16,7 @@ from .environment import Draws, Environment, Timer, stream
 from .faults import NO_FAULTS, Faults
 from .line import Line
 
-__all__ = ["Subscriber"]
+__all__ = ["Held", "Subscriber", "happens"]
 
 
 class _Session:
@@ -142,9 +142,9 @@ class Subscriber:
         self._requeue = on_failure == "requeue"
         self._attempts = attempts
         self._give_up_to = give_up_to
-        self._acks_lost = _chance(env, f"{name} acks", ack_lost)
-        self._crashes = _chance(env, f"{name} crashes", crash)
-        self._fails = _chance(env, f"{name} failures", failing)
+        self._acks_lost = happens(env, f"{name} acks", ack_lost)
+        self._crashes = happens(env, f"{name} crashes", crash)
+        self._fails = happens(env, f"{name} failures", failing)
         self._luck = Draws(Uniform(low=0.0, high=1.0), stream(env.seed, "poison"))
         self._when = _uniforms(env, f"{name} crash points") if crash else iter(())
         # Whether more is to be seen to at the end of an attempt than its ack.
@@ -167,8 +167,9 @@ class Subscriber:
 
     # Hooks
 
-    def effect(self, delivery: Delivery) -> None:
-        """Called when the work on a message is done, and before its ack is sent."""
+    def effect(self, delivery: Delivery) -> bool:
+        """Called when the work on a message is done; False if a crash comes before its ack."""
+        return True
 
     # Connections
 
@@ -234,10 +235,13 @@ class Subscriber:
 
     def _deliver(self, session: _Session, delivery: Delivery) -> None:
         """The broker sends a message on its way."""
-        if not session.open:
-            return  # The broker does not know yet that nobody is there.
         node, now = self.node, self.env._now
         row = node.row(self.queue, delivery.body, delivery.headers)
+        if not session.open:
+            # The broker does not know yet that nobody is there.
+            if self.auto_ack:
+                node.lose(row)
+            return
         self._delivered[row] = now
         if self.auto_ack:
             node.in_hand += 1
@@ -331,14 +335,14 @@ class Subscriber:
             if session.open and not self.auto_ack:
                 self._tell(partial(self._refuse, held))
             return False
-        self.effect(delivery)
+        alive = self.effect(delivery)
         if self.auto_ack:
             self.node.in_hand -= 1
             return True
         if not session.open:
             self._in_vain(held, start, now)
             return False
-        if next(self._acks_lost):
+        if next(self._acks_lost) or not alive:
             self._in_vain(held, start, now)
             self.reconnect()
             return False
@@ -390,7 +394,7 @@ def _uniforms(env: Environment, name: str) -> Iterator[float]:
     return chain.from_iterable(rng.random(BLOCK).tolist() for _ in repeat(None))
 
 
-def _chance(env: Environment, name: str, probability: float) -> Iterator[bool]:
+def happens(env: Environment, name: str, probability: float) -> Iterator[bool]:
     """Whether it happens, each time anew."""
     if not probability:
         return NEVER

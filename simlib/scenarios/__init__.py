@@ -2,6 +2,7 @@
 
 from .base import Scenario
 from .closed_loop import ClosedLoop
+from .delivery import Delivery
 from .event_driven import EventDriven
 from .pipeline import Pipeline, Station
 from .point_to_point import PointToPoint
@@ -9,6 +10,7 @@ from .sync_async import SyncVsAsync
 
 __all__ = [
     "ClosedLoop",
+    "Delivery",
     "EventDriven",
     "Pipeline",
     "PointToPoint",
