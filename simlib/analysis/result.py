@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -280,6 +280,40 @@ class Result:
             },
             name="unfinished" if unfinished else "finished",
             dtype=float,
+        )
+
+    def part(self, chosen: NDArray[np.bool_]) -> Result:
+        """The same run, as if only the chosen messages had been there to be looked at.
+
+        Parameters
+        ----------
+        chosen : ndarray of shape (messages,)
+            Which messages, such as those with a label.
+        """
+        chosen = np.asarray(chosen, bool)
+        if chosen.shape != self.outcomes.shape:
+            raise ValueError(
+                f"chosen must have shape {self.outcomes.shape}, got {chosen.shape}: one per message"
+            )
+        outcomes = self.outcomes[chosen]
+        counts = np.bincount(outcomes, minlength=len(OUTCOMES)).tolist()
+        accounts = ("ready", "unacked", "acked", "dropped", "lost", "dead_lettered", "expired")
+        numbers = np.cumsum(chosen) - 1
+        vain, delivered, started, ended = self.interrupted
+        kept = chosen[vain]
+        return replace(
+            self,
+            warmup=int(np.count_nonzero(chosen[: self.warmup])),
+            columns={name: column[chosen] for name, column in self.columns.items()},
+            labels={name: label[chosen] for name, label in self.labels.items()},
+            outcomes=outcomes,
+            interrupted=(numbers[vain[kept]], delivered[kept], started[kept], ended[kept]),
+            ledger=Ledger(
+                published=len(outcomes),
+                duplicates=int(np.count_nonzero(kept)),
+                **dict(zip(accounts, counts, strict=True)),
+            ),
+            extras={},
         )
 
     def doubts(self) -> tuple[str, ...]:

@@ -33,7 +33,7 @@ class BrokerNode:
     each with a fate of its own, and the ledger counts copies. One that reaches no queue, or one
     that is full, counts as one copy that was dropped. A dead letter is the same copy in another
     queue. The label ``message`` says which message a copy is of, and ``queue`` where it was put
-    first, as a place in ``queue_names``.
+    first, as a place in ``queue_names``; ``subscriber`` says who did it.
 
     Queues are declared on ``broker`` before the run begins.
 
@@ -73,8 +73,8 @@ class BrokerNode:
         self.record = Record() if record is None else record
         for name in ("delivered", "left", *(["acked"] if network else [])):
             self.record.add(name)
-        self.record.label("message")
-        self.record.label("queue")
+        for name in ("message", "queue", "subscriber"):
+            self.record.label(name)
         self.queue_names: list[str] = []
         """The queues that copies were put into, in the order of their first one."""
         self.busy = 0.0
@@ -238,14 +238,13 @@ class BrokerNode:
 
     # Dead letters
 
-    def carry(
-        self, channel: Channel, delivery: Delivery, row: int, source: str, target: str
-    ) -> None:
+    def carry(self, channel: Channel, delivery: Delivery, row: int, target: str) -> None:
         """Let a consumer put a message that it holds into another queue, now.
 
         It is published before it is acked: what crashes in between is there twice, not lost.
         """
         record = self.record
+        source = self.queue_names[record.labels["queue"][row]]
         headers = {"x-first-death-queue": source, **delivery.headers}
         if not self.broker.publish(
             "", target, delivery.body, headers=headers, persistent=delivery.persistent

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import chain, repeat
+from itertools import chain, cycle, repeat
 from math import inf
 from typing import Any, Literal
 
@@ -36,8 +36,9 @@ class BrokerPublisher:
         Gaps between messages (s), or a Trace of instants.
     exchange : str
         To which exchange.
-    keys : str or mapping
-        The routing key, or several with their shares of the messages, which add up to 1.
+    keys : str, sequence or mapping
+        The routing key; or several, in turn; or several with their shares of the messages, which
+        add up to 1.
     messages : int or None
         How many to publish; None: until the run ends or the distribution does.
     confirms : "none", "each", "batch" or "pipelined"
@@ -57,7 +58,7 @@ class BrokerPublisher:
         interarrival: Distribution,
         *,
         exchange: str = "",
-        keys: str | Mapping[str, float] = "",
+        keys: str | Sequence[str] | Mapping[str, float] = "",
         messages: int | None = None,
         confirms: Confirms = "none",
         window: int = 1,
@@ -66,7 +67,7 @@ class BrokerPublisher:
     ) -> None:
         if window < 1:
             raise ValueError(f"window must be >= 1 message, got {window!r}")
-        if not isinstance(keys, str) and abs(sum(keys.values()) - 1) > 1e-9:
+        if isinstance(keys, Mapping) and abs(sum(keys.values()) - 1) > 1e-9:
             raise ValueError(f"the shares of the keys must add up to 1, got {keys!r}")
         self.env = env
         self.node = node
@@ -74,6 +75,8 @@ class BrokerPublisher:
         self.properties = properties
         self.confirms = confirms
         self.window = 1 if confirms == "each" else window
+        self.sent = 0
+        """Messages that it has sent."""
         self.unconfirmed = 0
         """Messages that are sent and not confirmed yet."""
         self.nacked = 0
@@ -86,8 +89,11 @@ class BrokerPublisher:
         self._back = Line(env, self.confirmed, 0) if node.network else None
         left = inf if messages is None else messages
         blocks = interarrival.instants(env.stream(name))
-        drawn = repeat(keys) if isinstance(keys, str) else self._draw(keys, f"{name} keys")
-        self.process = env.process(self._produce(blocks, left, drawn))
+        if isinstance(keys, Mapping):
+            each = self._draw(keys, f"{name} keys")
+        else:
+            each = cycle([keys] if isinstance(keys, str) else keys)
+        self.process = env.process(self._produce(blocks, left, each))
 
     def confirmed(self, outcome: tuple[bool, float]) -> None:
         """The broker says that it has a message, or that a queue refused it."""
@@ -120,15 +126,14 @@ class BrokerPublisher:
         yield timer.at(env._now)
         waits = self.confirms != "none"
         send = self._send if waits or self.node.network or self.node.publish_cost else self._put
-        number = 0
         for block in blocks:
             due = block[: int(min(left, len(block)))]
             left -= len(due)
             for created in due.tolist():
                 if created > env._now:
                     yield timer.at(created)
-                send(next(keys), number, created)
-                number += 1
+                send(next(keys), self.sent, created)
+                self.sent += 1
                 if waits and self.unconfirmed >= self.window:
                     self._waiting = True
                     yield timer

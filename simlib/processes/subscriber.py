@@ -1,9 +1,9 @@
-"""Subscribers consume a broker's queue, and all that can go wrong with them."""
+"""Subscribers consume a broker's queues, and all that can go wrong with them."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from functools import partial
 from itertools import chain, repeat
 from math import nan
@@ -40,7 +40,7 @@ def _do(act: Callable[[], object]) -> None:
 
 
 class Subscriber:
-    """Consumes a queue: works on its messages, and acks them.
+    """Consumes one or more queues: works on their messages, and acks them.
 
     What goes wrong happens to it in the real broker. A lost ack means a broken connection, and so
     does a crash: all messages that the subscriber holds go back to the queue, not only the one
@@ -56,13 +56,13 @@ class Subscriber:
     env : Environment
     node : BrokerNode
         With whom.
-    queue : str
-        Which queue.
+    queues : str or sequence of str
+        Which queues.
     work : Distribution or Draws
         The work that each message brings (s). Subscribers that share ``Draws`` do the same work
         for the same message, whoever takes it.
     prefetch : int
-        The most messages it may hold without an ack; 0: any number.
+        The most messages of each queue that it may hold without an ack; 0: any number.
     workers : int
         How many messages are worked on at once.
     auto_ack : bool
@@ -80,8 +80,8 @@ class Subscriber:
     on_failure : "requeue" or "reject"
         What is done with a message whose attempt failed.
     attempts : int or None
-        The most attempts: a message that was rejected from this queue so often goes to
-        ``give_up_to`` when it fails once more. None: no end.
+        The most attempts: a message that fails in the last of them goes to ``give_up_to``, and
+        ``x-death`` says how many there were before. None: no end.
     give_up_to : str
         The queue for messages without an attempt left.
     faults : Faults
@@ -94,7 +94,7 @@ class Subscriber:
         self,
         env: Environment,
         node: BrokerNode,
-        queue: str,
+        queues: str | Sequence[str],
         work: Distribution | Draws,
         *,
         prefetch: int = 1,
@@ -126,13 +126,11 @@ class Subscriber:
             work = Draws(work, env.stream(name))
         self.env = env
         self.node = node
-        self.queue = queue
+        self.queues = (queues,) if isinstance(queues, str) else tuple(queues)
         self.prefetch = prefetch
         self.workers = workers
         self.auto_ack = auto_ack
         self.faults = faults
-        self.completed = 0
-        """Messages done, and acked as far as this subscriber knows."""
         self.worked = 0.0
         """Time spent on attempts that are over, in vain or not (s)."""
         self._work_of = work
@@ -160,6 +158,8 @@ class Subscriber:
         self._in = Line(env, self._receive, 0) if network or node.deliver_cost else None
         self._out = Line(env, _do, 0) if network else None
         self._session: _Session | None = None
+        self.place = len(node.on_restart)
+        """Which of the broker's subscribers it is, from 0; what a label ``subscriber`` says."""
         node.on_restart.append(self.reconnect)
         env.process(self._begin(0.0))
         if faults.outages:
@@ -204,14 +204,16 @@ class Subscriber:
             self._in_vain(held, nan, self.env.now)
         self._tell(session.channel.close)
 
-    def _die(self, session: _Session) -> None:
+    def _die(self) -> None:
         """Crash: the connection and all work are gone."""
         self._epoch += 1
         for held, start in self._working.values():
             self.worked += self.env.now - start
             self._in_vain(held, start, self.env.now)
         self._working.clear()
-        self._disconnect(session)
+        # What a worker has in hand may be of an earlier connection.
+        if self._session is not None and self._session.open:
+            self._disconnect(self._session)
         while self._idle:
             self._idle.popleft().fire(None)
 
@@ -221,7 +223,7 @@ class Subscriber:
             yield timer.at(outage.start)
             # After a crash it may be down already.
             if self._session is not None and self._session.open:
-                self._die(self._session)
+                self._die()
                 self.env.process(self._begin(outage.end))
 
     def _tell(self, act: Callable[[], object]) -> None:
@@ -233,10 +235,10 @@ class Subscriber:
 
     # Deliveries
 
-    def _deliver(self, session: _Session, delivery: Delivery) -> None:
+    def _deliver(self, session: _Session, queue: str, delivery: Delivery) -> None:
         """The broker sends a message on its way."""
         node, now = self.node, self.env._now
-        row = node.row(self.queue, delivery.body, delivery.headers)
+        row = node.row(queue, delivery.body, delivery.headers)
         if not session.open:
             # The broker does not know yet that nobody is there.
             if self.auto_ack:
@@ -278,6 +280,7 @@ class Subscriber:
         started, finished, left = record.started, record.finished, record.extra["left"]
         works, message_of = self._work_of.values, record.labels["message"]
         faulty, careful = self._crash > 0 or faults is not NO_FAULTS, self._careful
+        done_by = record.labels["subscriber"]
         timer = Timer(env, 0)
         while True:
             if buffer:
@@ -307,7 +310,7 @@ class Subscriber:
                 if next(self._crashes):
                     yield timer.at(start + (end - start) * next(self._when))
                     if epoch == self._epoch:
-                        self._die(session)
+                        self._die()
                         env.process(self._begin(env._now + self._restart))
                     return
             yield timer.at(end)
@@ -319,7 +322,7 @@ class Subscriber:
             if (careful or not session.open) and not self._succeeds(held, start):
                 continue
             finished[row] = left[row] = end
-            self.completed += 1
+            done_by[row] = self.place
             if self._out is not None:
                 self._out.send(partial(self._ack, held, start), end + self.node.network)
             elif not self.auto_ack:
@@ -352,10 +355,10 @@ class Subscriber:
 
     def _subscribe(self, session: _Session) -> None:
         # After a restart of the broker there is another connection already.
-        if not session.channel.closed:
+        for queue in () if session.channel.closed else self.queues:
             session.channel.consume(
-                self.queue,
-                partial(self._deliver, session),
+                queue,
+                partial(self._deliver, session, queue),
                 prefetch=self.prefetch,
                 auto_ack=self.auto_ack,
             )
@@ -378,10 +381,10 @@ class Subscriber:
         rejections = sum(
             death["count"]
             for death in deaths
-            if (death["queue"], death["reason"]) == (self.queue, "rejected")
+            if death["queue"] in self.queues and death["reason"] == "rejected"
         )
         if self._attempts is not None and rejections + 1 >= self._attempts:
-            self.node.carry(session.channel, delivery, row, self.queue, self._give_up_to)
+            self.node.carry(session.channel, delivery, row, self._give_up_to)
         else:
             session.channel.nack(delivery.delivery_tag, requeue=self._requeue)
         if self.node.timed:

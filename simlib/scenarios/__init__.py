@@ -6,6 +6,7 @@ from .delivery import Delivery
 from .event_driven import EventDriven
 from .pipeline import Pipeline, Station
 from .point_to_point import PointToPoint
+from .publish_subscribe import PublishSubscribe
 from .sync_async import SyncVsAsync
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "EventDriven",
     "Pipeline",
     "PointToPoint",
+    "PublishSubscribe",
     "Scenario",
     "Station",
     "SyncVsAsync",
