@@ -2,6 +2,7 @@
 
 from .learning import Exercise, Prediction
 from .panel import Panel, panel
+from .playground import RoutingPlayground
 from .plots import (
     COLOURS,
     axes,
@@ -15,12 +16,14 @@ from .plots import (
     warm_up,
     who_waits,
 )
+from .topology import topology
 
 __all__ = [
     "COLOURS",
     "Exercise",
     "Panel",
     "Prediction",
+    "RoutingPlayground",
     "axes",
     "coverage",
     "figures_over",
@@ -30,6 +33,7 @@ __all__ = [
     "panel",
     "queue_over_time",
     "show",
+    "topology",
     "warm_up",
     "who_waits",
 ]

@@ -131,12 +131,13 @@ class Subscriber:
         self.workers = workers
         self.auto_ack = auto_ack
         self.faults = faults
+        self.poison = poison
+        """Probability that a message is poison; 0 from when the subscriber is mended."""
         self.worked = 0.0
         """Time spent on attempts that are over, in vain or not (s)."""
         self._work_of = work
         self._crash = crash
         self._restart = restart
-        self._poison = poison
         self._requeue = on_failure == "requeue"
         self._attempts = attempts
         self._give_up_to = give_up_to
@@ -234,10 +235,13 @@ class Subscriber:
 
     def _deliver(self, session: _Session, queue: str, delivery: Delivery) -> None:
         """The broker sends a message on its way."""
-        if not session.open:
-            return  # The broker does not know yet that nobody is there.
         node, now = self.node, self.env._now
         row = node.row(queue, delivery.body, delivery.headers)
+        if not session.open:
+            # The broker does not know yet that nobody is there.
+            if self.auto_ack:
+                node.lose(row)
+            return
         self._delivered[row] = now
         if self.auto_ack:
             node.in_hand += 1
@@ -317,9 +321,11 @@ class Subscriber:
                 continue
             finished[row] = left[row] = end
             done_by[row] = self.place
+            if self.auto_ack:
+                continue
             if self._out is not None:
                 self._out.send(partial(self._ack, held, start), end + self.node.network)
-            elif not self.auto_ack:
+            else:
                 session.channel.ack(delivery.delivery_tag)
 
     def _succeeds(self, held: Held, start: float) -> bool:
@@ -327,7 +333,7 @@ class Subscriber:
         delivery, session, row, _ = held
         now = self.env.now
         message = self.node.record.labels["message"][row]
-        if next(self._fails) or (self._poison and self._luck[message] < self._poison):
+        if next(self._fails) or (self.poison and self._luck[message] < self.poison):
             self._in_vain(held, start, now)
             if session.open and not self.auto_ack:
                 self._tell(partial(self._refuse, held))
@@ -335,6 +341,8 @@ class Subscriber:
         self.effect(delivery)
         if self.auto_ack:
             self.node.in_hand -= 1
+            if "acked" in self.node.record.extra:
+                self.node.record.extra["acked"][row] = now
             return True
         if not session.open:
             self._in_vain(held, start, now)
@@ -359,9 +367,7 @@ class Subscriber:
 
     def _ack(self, held: Held, start: float) -> None:
         delivery, session, row, _ = held
-        if self.auto_ack:
-            self.node.record.extra["acked"][row] = self.env._now
-        elif session.channel.closed:
+        if session.channel.closed:
             self._in_vain(held, start, self.node.record.finished[row])
         else:
             session.channel.ack(delivery.delivery_tag)
