@@ -152,7 +152,7 @@ class Subscriber:
         self._delivered = node.record.extra["delivered"]
         self._buffer: deque[Held] = deque()
         self._idle: deque[Timer] = deque()
-        # What is in the workers' hands, where they can crash, and since when (s).
+        # What is in the workers' hands, and since when (s).
         self._working: dict[Timer, tuple[Held, float]] = {}
         self._epoch = 0
         network = node.network
@@ -202,6 +202,11 @@ class Subscriber:
             lost += [held for _, held in self._in.under_way if held[1] is session]
         for held in lost:
             self._in_vain(held, nan, self.env.now)
+        if not self.auto_ack:
+            # Their work goes on, but the broker gives them to somebody else.
+            for held, start in self._working.values():
+                if held[1] is session:
+                    self._in_vain(held, start, self.env.now)
         self._tell(session.channel.close)
 
     def _die(self, session: _Session) -> None:
@@ -244,7 +249,7 @@ class Subscriber:
             return
         self._delivered[row] = now
         if self.auto_ack:
-            node.in_hand += 1
+            node.in_hand.add(row)
         held = delivery, session, row, now
         if self._in is None:
             self._receive(held)
@@ -267,13 +272,14 @@ class Subscriber:
         if self._delivered[row] == delivered:
             self._delivered[row] = record.started[row] = record.finished[row] = nan
         if self.auto_ack:
-            self.node.in_hand -= 1
+            self.node.in_hand.discard(row)
             self.node.lose(row)
 
     # Work
 
     def _work(self, epoch: int) -> Generator[Timer, Any, None]:
         env, faults, buffer, idle = self.env, self.faults, self._buffer, self._idle
+        working = self._working
         record = self.node.record
         started, finished, left = record.started, record.finished, record.extra["left"]
         works, message_of = self._work_of.values, record.labels["message"]
@@ -302,9 +308,9 @@ class Subscriber:
                 duration = self._work_of[number]
             started[row] = start = env._now
             end = start + duration
+            working[timer] = held, start
             if faulty:
                 end = start + duration * faults.factor(start)
-                self._working[timer] = held, start
                 if next(self._crashes):
                     yield timer.at(start + (end - start) * next(self._when))
                     if epoch == self._epoch:
@@ -312,10 +318,9 @@ class Subscriber:
                         env.process(self._begin(env._now + self._restart))
                     return
             yield timer.at(end)
-            if faulty:
-                if epoch != self._epoch:
-                    return
-                del self._working[timer]
+            if epoch != self._epoch:
+                return
+            del working[timer]
             self.worked += end - start
             if (careful or not session.open) and not self._succeeds(held, start):
                 continue
@@ -334,18 +339,18 @@ class Subscriber:
         now = self.env.now
         message = self.node.record.labels["message"][row]
         if next(self._fails) or (self.poison and self._luck[message] < self.poison):
-            self._in_vain(held, start, now)
+            if session.open or self.auto_ack:
+                self._in_vain(held, start, now)
             if session.open and not self.auto_ack:
                 self._tell(partial(self._refuse, held))
             return False
         self.effect(delivery)
         if self.auto_ack:
-            self.node.in_hand -= 1
+            self.node.in_hand.discard(row)
             if "acked" in self.node.record.extra:
                 self.node.record.extra["acked"][row] = now
             return True
         if not session.open:
-            self._in_vain(held, start, now)
             return False
         if next(self._acks_lost):
             self._in_vain(held, start, now)

@@ -231,16 +231,16 @@ def test_a_lost_ack_brings_back_all_that_the_subscriber_holds() -> None:
     node = one_queue(env)
     BrokerPublisher(env, node, Trace([0.0] * 3), keys="q")
 
-    class Unlucky(Subscriber):
-        effects: list[tuple[float, bytes]] = []
+    effects = []
 
+    class Unlucky(Subscriber):
         def effect(self, delivery: Delivery) -> None:
-            self.effects.append((env.now, delivery.body))
+            effects.append((env.now, delivery.body))
 
     Unlucky(env, node, "q", Deterministic(1.0), prefetch=2, ack_lost=0.999999)
     env.run(until=3.5)
     # The first one is done again and again; the second is delivered each time, and never begun.
-    assert Unlucky.effects == [(1.0, b"0"), (2.0, b"0"), (3.0, b"0")]
+    assert effects == [(1.0, b"0"), (2.0, b"0"), (3.0, b"0")]
     assert attempts(node) == [
         *((0, at, at, at + 1) for at in (0.0, 1.0, 2.0)),
         *((1, at, None, at + 1) for at in (0.0, 1.0, 2.0)),
