@@ -43,6 +43,19 @@ METRICS = {
     "caller_p50": Metric("caller occupied, median", "s"),
     "caller_p95": Metric("caller occupied, 95th percentile", "s"),
     "caller_p99": Metric("caller occupied, 99th percentile", "s"),
+    "missing": Metric("never booked", "messages"),
+    "doubled": Metric("booked more than once", "messages"),
+    "surplus": Metric("bookings too many", "messages"),
+    "dead_letters": Metric("dead letters", "messages"),
+    "money_due": Metric("money due"),
+    "money_booked": Metric("money booked"),
+    "money_wrong": Metric("money wrong"),
+    "sends": Metric("sends per message"),
+    "attempts": Metric("attempts per message"),
+    "publisher_busy": Metric("publisher busy", "%"),
+    "calls_per_event": Metric("calls per event"),
+    "reads_per_event": Metric("reads per event"),
+    "stored_max": Metric("stored, maximum", "messages"),
 }
 """The figures of every summary, in the order in which they are shown."""
 

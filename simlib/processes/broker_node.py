@@ -81,6 +81,8 @@ class BrokerNode:
         """Time that the machine was occupied, or will be with what it has begun (s)."""
         self.dropped = 0
         """Messages that no queue was to get."""
+        self.missed = 0
+        """Messages that got lost on their way to the broker."""
         self.in_hand: set[int] = set()
         """Rows of copies that count as acked for the broker while their consumer has them."""
         self.vanished = 0
@@ -167,6 +169,14 @@ class BrokerNode:
             self.watch()
         return not refused
 
+    def miss(self, message: int, created: float) -> None:
+        """A message got lost on its way, and nobody will send it again: a copy that is lost."""
+        self._publishing = (message, created)
+        row = self._new_row("", b"missed %d" % message)
+        self.record.enqueued[row] = nan
+        self.record.lost.append(row)
+        self.missed += 1
+
     def row(self, queue: str, body: bytes, headers: Mapping[str, Any] | None) -> int:
         """The record's row for a copy in a queue, which may be one that it got to as it died."""
         if headers:
@@ -239,7 +249,9 @@ class BrokerNode:
         record = self.record
         source = self.queue_names[record.labels["queue"][row]]
         headers = {"x-first-death-queue": source, **delivery.headers}
-        if not self.broker.publish("", target, delivery.body, headers=headers):
+        if not self.broker.publish(
+            "", target, delivery.body, headers=headers, persistent=delivery.persistent
+        ):
             record.dropped.append(row)
             record.extra["left"][row] = self.env._now
         elif target in self.dead_letters:
@@ -277,7 +289,9 @@ class BrokerNode:
                     record.dead_lettered.remove(row)
                     record.extra["left"][row] = nan
                 self._moved_to.pop(row, None)
-                if not broker.publish("", home, delivery.body, headers=headers):
+                if not broker.publish(
+                    "", home, delivery.body, headers=headers, persistent=delivery.persistent
+                ):
                     record.dropped.append(row)
                     record.extra["left"][row] = self.env._now
                 channel.ack(delivery.delivery_tag)
@@ -370,6 +384,7 @@ class BrokerNode:
             published=sum(state.published for state in states)
             + refused
             + self.dropped
+            + self.missed
             - self._moved
             - self._carried,
             acked=acked - len(self.in_hand) - self.vanished,
@@ -378,7 +393,11 @@ class BrokerNode:
             dead_lettered=dead,
             expired=self._gone["expired"],
             dropped=self.dropped + refused + self._gone["maxlen"] + self._gone["purged"],
-            lost=lost + self._gone["rejected"] + self._gone["delivery_limit"] + self.vanished,
+            lost=lost
+            + self._gone["rejected"]
+            + self._gone["delivery_limit"]
+            + self.vanished
+            + self.missed,
             duplicates=len(self.record.interrupted[0]),
         )
 

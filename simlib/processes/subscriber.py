@@ -16,7 +16,7 @@ from .environment import Draws, Environment, Timer, stream
 from .faults import NO_FAULTS, Faults
 from .line import Line
 
-__all__ = ["Subscriber"]
+__all__ = ["Held", "Subscriber", "happens"]
 
 
 class _Session:
@@ -141,9 +141,9 @@ class Subscriber:
         self._requeue = on_failure == "requeue"
         self._attempts = attempts
         self._give_up_to = give_up_to
-        self._acks_lost = _chance(env, f"{name} acks", ack_lost)
-        self._crashes = _chance(env, f"{name} crashes", crash)
-        self._fails = _chance(env, f"{name} failures", failing)
+        self._acks_lost = happens(env, f"{name} acks", ack_lost)
+        self._crashes = happens(env, f"{name} crashes", crash)
+        self._fails = happens(env, f"{name} failures", failing)
         self._luck = Draws(Uniform(low=0.0, high=1.0), stream(env.seed, "poison"))
         self._when = _uniforms(env, f"{name} crash points") if crash else iter(())
         # Whether more is to be seen to at the end of an attempt than its ack.
@@ -168,8 +168,9 @@ class Subscriber:
 
     # Hooks
 
-    def effect(self, delivery: Delivery) -> None:
-        """Called when the work on a message is done, and before its ack is sent."""
+    def effect(self, delivery: Delivery) -> bool:
+        """Called when the work on a message is done; False if a crash comes before its ack."""
+        return True
 
     # Connections
 
@@ -209,14 +210,17 @@ class Subscriber:
                     self._in_vain(held, start, self.env.now)
         self._tell(session.channel.close)
 
-    def _die(self, session: _Session) -> None:
+    def _die(self) -> None:
         """Crash: the connection and all work are gone."""
         self._epoch += 1
         for held, start in self._working.values():
             self.worked += self.env.now - start
-            self._in_vain(held, start, self.env.now)
+            # What a worker has in hand may be of an earlier connection, and was given back with it.
+            if held[1].open or self.auto_ack:
+                self._in_vain(held, start, self.env.now)
         self._working.clear()
-        self._disconnect(session)
+        if self._session is not None and self._session.open:
+            self._disconnect(self._session)
         while self._idle:
             self._idle.popleft().fire(None)
 
@@ -226,7 +230,7 @@ class Subscriber:
             yield timer.at(outage.start)
             # After a crash it may be down already.
             if self._session is not None and self._session.open:
-                self._die(self._session)
+                self._die()
                 self.env.process(self._begin(outage.end))
 
     def _tell(self, act: Callable[[], object]) -> None:
@@ -314,7 +318,7 @@ class Subscriber:
                 if next(self._crashes):
                     yield timer.at(start + (end - start) * next(self._when))
                     if epoch == self._epoch:
-                        self._die(session)
+                        self._die()
                         env.process(self._begin(env._now + self._restart))
                     return
             yield timer.at(end)
@@ -344,7 +348,7 @@ class Subscriber:
             if session.open and not self.auto_ack:
                 self._tell(partial(self._refuse, held))
             return False
-        self.effect(delivery)
+        alive = self.effect(delivery)
         if self.auto_ack:
             self.node.in_hand.discard(row)
             if "acked" in self.node.record.extra:
@@ -352,7 +356,7 @@ class Subscriber:
             return True
         if not session.open:
             return False
-        if next(self._acks_lost):
+        if next(self._acks_lost) or not alive:
             self._in_vain(held, start, now)
             self.reconnect()
             return False
@@ -402,7 +406,7 @@ def _uniforms(env: Environment, name: str) -> Iterator[float]:
     return chain.from_iterable(rng.random(BLOCK).tolist() for _ in repeat(None))
 
 
-def _chance(env: Environment, name: str, probability: float) -> Iterator[bool]:
+def happens(env: Environment, name: str, probability: float) -> Iterator[bool]:
     """Whether it happens, each time anew."""
     if not probability:
         return NEVER

@@ -2,6 +2,8 @@
 
 from .base import Scenario
 from .closed_loop import ClosedLoop
+from .delivery import Delivery
+from .event_driven import EventDriven
 from .pipeline import Pipeline, Station
 from .point_to_point import PointToPoint
 from .publish_subscribe import PublishSubscribe
@@ -9,6 +11,8 @@ from .sync_async import SyncVsAsync
 
 __all__ = [
     "ClosedLoop",
+    "Delivery",
+    "EventDriven",
     "Pipeline",
     "PointToPoint",
     "PublishSubscribe",
