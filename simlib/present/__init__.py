@@ -13,6 +13,7 @@ from .plots import (
     measured_over_time,
     queue_over_time,
     show,
+    subscribers_over_time,
     warm_up,
     who_waits,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "panel",
     "queue_over_time",
     "show",
+    "subscribers_over_time",
     "topology",
     "warm_up",
     "who_waits",

@@ -76,7 +76,7 @@ class BrokerNode:
         for name in ("message", "queue", "subscriber"):
             self.record.label(name)
         self.queue_names: list[str] = []
-        """The queues that copies were put into, in the order of their first one."""
+        """The queues, in the order in which they were declared."""
         self.busy = 0.0
         """Time that the machine was occupied, or will be with what it has begun (s)."""
         self.dropped = 0
@@ -194,15 +194,19 @@ class BrokerNode:
         message, record.created[row] = self._publishing
         record.enqueued[row] = self.env._now
         record.labels["message"][row] = message
-        place = self._places.get(queue)
-        if place is None and queue:
-            self._places[queue] = place = len(self.queue_names)
-            self.queue_names.append(queue)
-        if place is not None:
-            record.labels["queue"][row] = place
+        if queue:
+            place = self._places.get(queue)
+            record.labels["queue"][row] = self._place(queue) if place is None else place
         self._rows[queue][body] = row
         self._copied.append(queue)
         return row
+
+    def _place(self, queue: str) -> int:
+        """Where a queue stands in ``queue_names``."""
+        if queue not in self._places:
+            self._places[queue] = len(self.queue_names)
+            self.queue_names.append(queue)
+        return self._places[queue]
 
     def _drop(self, row: int) -> None:
         """Note a copy that was never stored."""
@@ -315,6 +319,8 @@ class BrokerNode:
 
     def _notice_times(self) -> Generator[Timer, Any, None]:
         yield Timer(self.env, 0).at(self.env._now)
+        for name in self.broker.queues:
+            self._place(name)
         self._timed = any(
             state.options.message_ttl is not None
             or state.options.expires is not None
