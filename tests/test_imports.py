@@ -28,7 +28,9 @@ ROOMS: dict[str, set[str]] = {
         *("analysis", "processes", "queues", "broker", "distributions", "traces", "theory"),
     },
     "live": {"queues", "broker", "distributions", "analysis", "theory"},
-    "present": {"scenarios", "analysis", "processes", "distributions", "theory", "live"},
+    "present": {
+        *("scenarios", "analysis", "processes", "broker", "distributions", "theory", "live"),
+    },
     "": {"distributions", "processes"},
 }
 

@@ -2,6 +2,7 @@
 
 from .learning import Exercise, Prediction
 from .panel import Panel, panel
+from .playground import RoutingPlayground
 from .plots import (
     COLOURS,
     axes,
@@ -13,15 +14,18 @@ from .plots import (
     measured_over_time,
     queue_over_time,
     show,
+    subscribers_over_time,
     warm_up,
     who_waits,
 )
+from .topology import topology
 
 __all__ = [
     "COLOURS",
     "Exercise",
     "Panel",
     "Prediction",
+    "RoutingPlayground",
     "axes",
     "coverage",
     "figures_over",
@@ -32,6 +36,8 @@ __all__ = [
     "panel",
     "queue_over_time",
     "show",
+    "subscribers_over_time",
+    "topology",
     "warm_up",
     "who_waits",
 ]

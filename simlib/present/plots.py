@@ -41,6 +41,7 @@ __all__ = [
     "measured_over_time",
     "queue_over_time",
     "show",
+    "subscribers_over_time",
     "warm_up",
     "who_waits",
 ]
@@ -151,7 +152,8 @@ def queue_over_time(
     for place, (name, result) in enumerate(results.items()):
         counts = result.series[column]
         times, values = _thinned(counts.index.to_numpy(), counts.to_numpy(float))
-        ax.step(times, values, where="post", label=name, color=COLOURS[place], linewidth=1.2)
+        colour = COLOURS[place % len(COLOURS)]
+        ax.step(times, values, where="post", label=name, color=colour, linewidth=1.2)
         peak, when = values.max(), quantity(float(times[values.argmax()]), "s")
         said.append(f"{name}: at most {peak:,.0f}, after {when}")
     ax.set(xlabel="simulated time (s)", ylabel="messages in the system", ylim=(0, None))
@@ -159,6 +161,30 @@ def queue_over_time(
     _legend(ax)
     ax.set_label(f"Messages in the system over time. {'; '.join(said)}.")
     return ax
+
+
+def subscribers_over_time(results: Mapping[str, Result], ax: Axes | None = None) -> Axes:
+    """How many copies there are in each queue or with its subscriber at each time.
+
+    Where all compete for one queue, how many of those that each subscriber has done in the end.
+
+    Parameters
+    ----------
+    results : mapping
+        Results of ``PublishSubscribe`` by name.
+    ax : Axes, optional
+        Where to draw.
+    """
+    parts = {}
+    for name, result in results.items():
+        queues = getattr(result.scenario, "queues", [])
+        label = "queue" if len(queues) > 1 else "subscriber"
+        names = queues if len(queues) > 1 else range(1, result.labels[label].max(initial=0) + 2)
+        for number, each in enumerate(names):
+            said = f"{each}" if label == "queue" else f"done by subscriber {each}"
+            part = result.part(result.labels[label] == number)
+            parts[said if len(results) == 1 else f"{name}: {said}"] = part
+    return queue_over_time(parts, ax)
 
 
 def measured_over_time(

@@ -76,15 +76,15 @@ class BrokerNode:
         for name in ("message", "queue", "subscriber"):
             self.record.label(name)
         self.queue_names: list[str] = []
-        """The queues that copies were put into, in the order of their first one."""
+        """The queues, in the order in which they were declared."""
         self.busy = 0.0
         """Time that the machine was occupied, or will be with what it has begun (s)."""
         self.dropped = 0
         """Messages that no queue was to get."""
         self.missed = 0
         """Messages that got lost on their way to the broker."""
-        self.in_hand = 0
-        """Copies that count as acked for the broker while their consumer still works on them."""
+        self.in_hand: set[int] = set()
+        """Rows of copies that count as acked for the broker while their consumer has them."""
         self.vanished = 0
         """Copies that were acked for the broker when their consumer crashed."""
         self.on_restart: list[Callable[[], object]] = []
@@ -98,6 +98,8 @@ class BrokerNode:
         # How copies ended for good; and those that went on, as dead letters or by a consumer.
         self._gone: Counter[str] = Counter()
         self._moved = 0
+        # Where copies are that are not in the queue they were put into first, by their rows.
+        self._moved_to: dict[int, str] = {}
         self._carried = 0
         # Queues that a restart deleted, as they were.
         self._former: list[QueueState] = []
@@ -192,15 +194,19 @@ class BrokerNode:
         message, record.created[row] = self._publishing
         record.enqueued[row] = self.env._now
         record.labels["message"][row] = message
-        place = self._places.get(queue)
-        if place is None and queue:
-            self._places[queue] = place = len(self.queue_names)
-            self.queue_names.append(queue)
-        if place is not None:
-            record.labels["queue"][row] = place
+        if queue:
+            place = self._places.get(queue)
+            record.labels["queue"][row] = self._place(queue) if place is None else place
         self._rows[queue][body] = row
         self._copied.append(queue)
         return row
+
+    def _place(self, queue: str) -> int:
+        """Where a queue stands in ``queue_names``."""
+        if queue not in self._places:
+            self._places[queue] = len(self.queue_names)
+            self.queue_names.append(queue)
+        return self._places[queue]
 
     def _drop(self, row: int) -> None:
         """Note a copy that was never stored."""
@@ -221,6 +227,7 @@ class BrokerNode:
         left = record.extra["left"]
         if death.reached:
             self._moved += 1
+            self._moved_to[row] = death.reached[0]
             # Extra copies of a dead letter, and those that found no room, count as new ones.
             if not self.dead_letters.isdisjoint(death.reached):
                 record.dead_lettered.append(row)
@@ -254,6 +261,7 @@ class BrokerNode:
         elif target in self.dead_letters:
             record.dead_lettered.append(row)
             record.extra["left"][row] = self.env._now
+        self._moved_to[row] = target
         channel.ack(delivery.delivery_tag)
         self._carried += 1
 
@@ -284,6 +292,7 @@ class BrokerNode:
                 if row in record.dead_lettered:
                     record.dead_lettered.remove(row)
                     record.extra["left"][row] = nan
+                self._moved_to.pop(row, None)
                 if not broker.publish(
                     "", home, delivery.body, headers=headers, persistent=delivery.persistent
                 ):
@@ -310,6 +319,8 @@ class BrokerNode:
 
     def _notice_times(self) -> Generator[Timer, Any, None]:
         yield Timer(self.env, 0).at(self.env._now)
+        for name in self.broker.queues:
+            self._place(name)
         self._timed = any(
             state.options.message_ttl is not None
             or state.options.expires is not None
@@ -349,15 +360,24 @@ class BrokerNode:
         ]
         # A queue that kept nothing has lost everything. Of one that a power cut left with a part,
         # nobody can tell which part: its messages count as waiting until they come.
-        left = self.record.extra["left"]
-        for name in before:
-            if name not in after or not after[name].ready:
-                for row in self._rows[name].values():
-                    if isnan(left[row]):
-                        self.record.lost.append(row)
-                        left[row] = self.env._now
+        kept = {name for name in after if after[name].ready}
+        for home, rows in self._rows.items():
+            for row in rows.values():
+                if home and self._moved_to.get(row, home) not in kept:
+                    self._forget(row)
         for connect in self.on_restart:
             connect()
+
+    def _forget(self, row: int) -> None:
+        """Note that a copy is lost, if it was in the broker."""
+        record = self.record
+        left = record.extra["left"]
+        if row in record.dead_lettered:
+            record.dead_lettered.remove(row)
+        elif not isnan(left[row]) or row in self.in_hand or isnan(record.enqueued[row]):
+            return
+        record.lost.append(row)
+        left[row] = self.env._now
 
     def ledger(self) -> Ledger:
         """Where all copies are, asked from the real broker."""
@@ -373,9 +393,9 @@ class BrokerNode:
             + self.missed
             - self._moved
             - self._carried,
-            acked=acked - self.in_hand - self.vanished,
+            acked=acked - len(self.in_hand) - self.vanished,
             ready=sum(state.ready for state in states) - dead,
-            unacked=sum(state.unacked for state in states) + self.in_hand,
+            unacked=sum(state.unacked for state in states) + len(self.in_hand),
             dead_lettered=dead,
             expired=self._gone["expired"],
             dropped=self.dropped + refused + self._gone["maxlen"] + self._gone["purged"],

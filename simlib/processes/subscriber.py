@@ -131,12 +131,13 @@ class Subscriber:
         self.workers = workers
         self.auto_ack = auto_ack
         self.faults = faults
+        self.poison = poison
+        """Probability that a message is poison; 0 from when the subscriber is mended."""
         self.worked = 0.0
         """Time spent on attempts that are over, in vain or not (s)."""
         self._work_of = work
         self._crash = crash
         self._restart = restart
-        self._poison = poison
         self._requeue = on_failure == "requeue"
         self._attempts = attempts
         self._give_up_to = give_up_to
@@ -151,7 +152,7 @@ class Subscriber:
         self._delivered = node.record.extra["delivered"]
         self._buffer: deque[Held] = deque()
         self._idle: deque[Timer] = deque()
-        # What is in the workers' hands, where they can crash, and since when (s).
+        # What is in the workers' hands, and since when (s).
         self._working: dict[Timer, tuple[Held, float]] = {}
         self._epoch = 0
         network = node.network
@@ -202,6 +203,11 @@ class Subscriber:
             lost += [held for _, held in self._in.under_way if held[1] is session]
         for held in lost:
             self._in_vain(held, nan, self.env.now)
+        if not self.auto_ack:
+            # Their work goes on, but the broker gives them to somebody else.
+            for held, start in self._working.values():
+                if held[1] is session:
+                    self._in_vain(held, start, self.env.now)
         self._tell(session.channel.close)
 
     def _die(self) -> None:
@@ -209,9 +215,10 @@ class Subscriber:
         self._epoch += 1
         for held, start in self._working.values():
             self.worked += self.env.now - start
-            self._in_vain(held, start, self.env.now)
+            # What a worker has in hand may be of an earlier connection, and was given back with it.
+            if held[1].open or self.auto_ack:
+                self._in_vain(held, start, self.env.now)
         self._working.clear()
-        # What a worker has in hand may be of an earlier connection.
         if self._session is not None and self._session.open:
             self._disconnect(self._session)
         while self._idle:
@@ -246,7 +253,7 @@ class Subscriber:
             return
         self._delivered[row] = now
         if self.auto_ack:
-            node.in_hand += 1
+            node.in_hand.add(row)
         held = delivery, session, row, now
         if self._in is None:
             self._receive(held)
@@ -269,13 +276,14 @@ class Subscriber:
         if self._delivered[row] == delivered:
             self._delivered[row] = record.started[row] = record.finished[row] = nan
         if self.auto_ack:
-            self.node.in_hand -= 1
+            self.node.in_hand.discard(row)
             self.node.lose(row)
 
     # Work
 
     def _work(self, epoch: int) -> Generator[Timer, Any, None]:
         env, faults, buffer, idle = self.env, self.faults, self._buffer, self._idle
+        working = self._working
         record = self.node.record
         started, finished, left = record.started, record.finished, record.extra["left"]
         works, message_of = self._work_of.values, record.labels["message"]
@@ -304,9 +312,9 @@ class Subscriber:
                 duration = self._work_of[number]
             started[row] = start = env._now
             end = start + duration
+            working[timer] = held, start
             if faulty:
                 end = start + duration * faults.factor(start)
-                self._working[timer] = held, start
                 if next(self._crashes):
                     yield timer.at(start + (end - start) * next(self._when))
                     if epoch == self._epoch:
@@ -314,18 +322,19 @@ class Subscriber:
                         env.process(self._begin(env._now + self._restart))
                     return
             yield timer.at(end)
-            if faulty:
-                if epoch != self._epoch:
-                    return
-                del self._working[timer]
+            if epoch != self._epoch:
+                return
+            del working[timer]
             self.worked += end - start
             if (careful or not session.open) and not self._succeeds(held, start):
                 continue
             finished[row] = left[row] = end
             done_by[row] = self.place
+            if self.auto_ack:
+                continue
             if self._out is not None:
                 self._out.send(partial(self._ack, held, start), end + self.node.network)
-            elif not self.auto_ack:
+            else:
                 session.channel.ack(delivery.delivery_tag)
 
     def _succeeds(self, held: Held, start: float) -> bool:
@@ -333,17 +342,19 @@ class Subscriber:
         delivery, session, row, _ = held
         now = self.env.now
         message = self.node.record.labels["message"][row]
-        if next(self._fails) or (self._poison and self._luck[message] < self._poison):
-            self._in_vain(held, start, now)
+        if next(self._fails) or (self.poison and self._luck[message] < self.poison):
+            if session.open or self.auto_ack:
+                self._in_vain(held, start, now)
             if session.open and not self.auto_ack:
                 self._tell(partial(self._refuse, held))
             return False
         alive = self.effect(delivery)
         if self.auto_ack:
-            self.node.in_hand -= 1
+            self.node.in_hand.discard(row)
+            if "acked" in self.node.record.extra:
+                self.node.record.extra["acked"][row] = now
             return True
         if not session.open:
-            self._in_vain(held, start, now)
             return False
         if next(self._acks_lost) or not alive:
             self._in_vain(held, start, now)
@@ -365,9 +376,7 @@ class Subscriber:
 
     def _ack(self, held: Held, start: float) -> None:
         delivery, session, row, _ = held
-        if self.auto_ack:
-            self.node.record.extra["acked"][row] = self.env._now
-        elif session.channel.closed:
+        if session.channel.closed:
             self._in_vain(held, start, self.node.record.finished[row])
         else:
             session.channel.ack(delivery.delivery_tag)

@@ -156,7 +156,6 @@ class PublishSubscribe(OpenScenario):
         """Set up the exchange, the queues and the bindings on a broker."""
         options: dict[str, Any] = {"max_length": self.max_length, "overflow": self.overflow}
         if self.delivery_limit is not None:
-            broker.declare_queue(DEAD)
             options |= {
                 "delivery_limit": self.delivery_limit,
                 "dead_letter_exchange": "",
@@ -170,6 +169,8 @@ class PublishSubscribe(OpenScenario):
             if self.bindings is not None and self.arrangement == "fan-out":
                 key = self.bindings[place]
             broker.bind(queue, EXCHANGE, key)
+        if self.delivery_limit is not None:
+            broker.declare_queue(DEAD)
 
     @property
     def queues(self) -> list[str]:
