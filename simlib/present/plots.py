@@ -324,7 +324,9 @@ def lost_and_doubled(results: Mapping[str, Result], ax: Axes | None = None) -> A
     most = max([1.0, *(max(row["missing"], row["surplus"]) for row in rows.values())])
     for place, (name, row) in enumerate(rows.items()):
         ax.barh(place, -row["missing"], color=COLOURS[1], label=None if place else "never booked")
-        ax.barh(place, row["surplus"], color=COLOURS[0], label=None if place else "booked too often")
+        ax.barh(
+            place, row["surplus"], color=COLOURS[0], label=None if place else "booked too often"
+        )
         wrong = f"{row['money_wrong']:+,.0f}".replace("-", "−")
         money = f"money wrong by {wrong}" if row["money_wrong"] else "money right"
         ax.annotate(money, (1.08 * most, place), va="center", annotation_clip=False)
