@@ -30,7 +30,10 @@ ROOMS: dict[str, set[str]] = {
         "costs",
     },
     "live": {"queues", "broker", "distributions", "analysis", "theory", "costs"},
-    "present": {"scenarios", "analysis", "processes", "distributions", "theory", "live", "costs"},
+    "present": {
+        *("scenarios", "analysis", "processes", "broker", "distributions", "theory", "live"),
+        "costs",
+    },
     "": {"distributions", "processes"},
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,9 @@ __all__ = ["Result"]
 
 Floats = NDArray[np.float64]
 
-OUTCOMES = ("waiting", "in service", "acked", "dropped", "lost")
+OUTCOMES = ("waiting", "in service", "acked", "dropped", "lost", "dead-lettered", "expired")
+
+DIED = [OUTCOMES.index(name) for name in ("dropped", "lost", "dead-lettered", "expired")]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -84,7 +86,13 @@ class Result:
         outcomes[delivered] = OUTCOMES.index("in service")
         acked = ~np.isnan(columns.get("acked", columns["finished"]))
         outcomes[acked] = OUTCOMES.index("acked")
-        for outcome, numbers in (("dropped", record.dropped), ("lost", record.lost)):
+        fates = {
+            "dropped": record.dropped,
+            "lost": record.lost,
+            "dead-lettered": record.dead_lettered,
+            "expired": record.expired,
+        }
+        for outcome, numbers in fates.items():
             outcomes[np.frombuffer(numbers, np.int64)] = OUTCOMES.index(outcome)
         number = np.array(record.interrupted[0])
         taken, released, start, end = (np.array(column) for column in record.interrupted[1:])
@@ -149,7 +157,7 @@ class Result:
         np.copyto(outcomes, OUTCOMES.index("acked"), where=~np.isnan(columns["finished"]))
         outcomes[refused] = OUTCOMES.index("dropped")
         if ledger is None:
-            ready, unacked, acked, dropped, _ = np.bincount(outcomes, minlength=5).tolist()
+            ready, unacked, acked, dropped = np.bincount(outcomes, minlength=4).tolist()
             ledger = Ledger(
                 published=len(outcomes), acked=acked, ready=ready, unacked=unacked, dropped=dropped
             )
@@ -286,6 +294,49 @@ class Result:
             dtype=float,
         )
 
+    def part(self, chosen: NDArray[np.bool_]) -> Result:
+        """The same run, as if only the chosen messages had been there to be looked at.
+
+        Parameters
+        ----------
+        chosen : ndarray of shape (messages,)
+            Which messages, such as those with a label.
+        """
+        chosen = np.asarray(chosen, bool)
+        if chosen.shape != self.outcomes.shape:
+            raise ValueError(
+                f"chosen must have shape {self.outcomes.shape}, got {chosen.shape}: one per message"
+            )
+        outcomes = self.outcomes[chosen]
+        counts = np.bincount(outcomes, minlength=len(OUTCOMES)).tolist()
+        accounts = ("ready", "unacked", "acked", "dropped", "lost", "dead_lettered", "expired")
+        numbers = np.cumsum(chosen) - 1
+        vain, delivered, released, started, ended = self.interrupted
+        kept = chosen[vain]
+        return replace(
+            self,
+            warmup=int(np.count_nonzero(chosen[: self.warmup])),
+            columns={name: column[chosen] for name, column in self.columns.items()},
+            labels={name: label[chosen] for name, label in self.labels.items()},
+            outcomes=outcomes,
+            interrupted=(
+                numbers[vain[kept]],
+                delivered[kept],
+                released[kept],
+                started[kept],
+                ended[kept],
+            ),
+            # Where a queue crashes nobody knows which message a move is about; a broker gives back
+            # what was delivered in vain.
+            moves={"requeued": ended[kept]},
+            ledger=Ledger(
+                published=len(outcomes),
+                duplicates=int(np.count_nonzero(kept)),
+                **dict(zip(accounts, counts, strict=True)),
+            ),
+            extras={},
+        )
+
     def doubts(self) -> tuple[str, ...]:
         """Why the averages can't be trusted; empty if nothing speaks against them."""
         return doubts(self)
@@ -342,9 +393,17 @@ class Result:
 
     @cached_property
     def _delivered(self) -> Floats:
-        """Left a queue: for a consumer, or lost in it."""
+        """Left a queue: for a consumer, or for good."""
         name = "delivered" if "delivered" in self.columns else "started"
-        return _known(self._all(name, self.interrupted[1]), self._moves("vanished"))
+        return _known(self._all(name, self.interrupted[1]), self._moves("vanished"), self._died)
+
+    @cached_property
+    def _died(self) -> Floats:
+        """Left a queue for good, and for no consumer."""
+        if "left" not in self.columns or "delivered" not in self.columns:
+            return np.empty(0)
+        died = np.isin(self.outcomes, DIED) & np.isnan(self.columns["delivered"])
+        return _known(self.columns["left"][died])
 
     @cached_property
     def _started(self) -> Floats:
@@ -354,7 +413,8 @@ class Result:
     @cached_property
     def _ended(self) -> Floats:
         """Was not worked on any more, done or not."""
-        return self._all("finished", self.interrupted[4], self._once)
+        worked_on = ~np.isnan(self.interrupted[3])
+        return self._all("finished", self.interrupted[4][worked_on], self._once)
 
     def _once(self, column: Floats) -> Floats:
         """Of messages that a consumer worked on together, only one: it is one consumer at work."""
@@ -368,7 +428,8 @@ class Result:
         # At a station in a line, what can't go on is held after it is finished.
         last = "left" if "left_1" in self.columns else "finished"
         name = "acked" if "acked" in self.columns else last
-        return _known(self._all(name, self.interrupted[2]), self._moves("vanished"))
+        over = self._all(name, self.interrupted[2])
+        return _known(over, self._moves("vanished"), self._died)
 
     @cached_property
     def _left(self) -> Floats:

@@ -36,7 +36,7 @@ from .errors import (
 )
 from .exchanges import Binding
 from .interface import MessageBroker, MessageChannel
-from .messages import Delivery, Returned
+from .messages import Death, Delivery, Returned
 from .options import QueueOptions
 from .state import ExchangeState, QueueState
 from .topics import topic_matches
@@ -48,6 +48,7 @@ __all__ = [
     "BrokerError",
     "Channel",
     "ChannelClosedError",
+    "Death",
     "Delivery",
     "ExchangeState",
     "MessageBroker",

@@ -15,7 +15,14 @@ from simlib.queues import MemoryQueue, Message, MessageQueue
 from .channel import Channel, give_back
 from .errors import NotFoundError, PreconditionFailedError, ResourceLockedError
 from .exchanges import Binding, Exchange
-from .messages import Delivery, Properties, Returned, died_without_consumer_since, with_death
+from .messages import (
+    Death,
+    Delivery,
+    Properties,
+    Returned,
+    died_without_consumer_since,
+    with_death,
+)
 from .options import QueueOptions, check_name, check_publication
 from .queues import BrokerQueue
 from .routing import Routing, refuse_reserved
@@ -47,16 +54,21 @@ class Broker(Routing):
     on_return : callable or None
         Called with each mandatory message that the broker's own ``publish`` could not route; None:
         it raises :class:`UnroutableError`.
+    on_death : callable or None
+        Called with the :class:`Death` of each message that ends without an ack. One that a power
+        cut took out of the real queue is not among them, for nobody has it any more.
     """
 
     def __init__(
         self,
         clock: Callable[[], float] = time.time,
         on_return: Callable[[Returned], object] | None = None,
+        on_death: Callable[[Death], object] | None = None,
     ) -> None:
         super().__init__()
         self.clock = clock
         self.on_return = on_return
+        self.on_death = on_death
         self._channels: dict[int, Channel] = {}
         self._numbers = count(1)
         self._names = count(1)
@@ -277,11 +289,16 @@ class Broker(Routing):
 
     def dead_letter(
         self, queue: BrokerQueue, message: Message, properties: Properties, reason: str
-    ) -> None:
-        """Publish what died in a queue to the queue's dead letter exchange, if there is one."""
+    ) -> tuple[list[str], list[str]]:
+        """Publish what died in a queue to the queue's dead letter exchange, if there is one.
+
+        Returns the queues that have it and those that refuse it.
+        """
+        reached: list[str] = []
+        refused: list[str] = []
         exchange = self._exchanges.get(queue.options.dead_letter_exchange or "")
         if exchange is None:
-            return
+            return reached, refused
         key = queue.options.dead_letter_routing_key
         if key is None:
             key = properties.routing_key
@@ -291,7 +308,9 @@ class Broker(Routing):
         )
         for target in self.destinations(exchange, key, headers):
             if not died_without_consumer_since(headers, target.name):
-                target.accept(message.body, headers, properties)
+                taken = target.accept(message.body, headers, properties)
+                (reached if taken else refused).append(target.name)
+        return reached, refused
 
     def get(self, queue: str) -> Delivery | None:
         """Fetch a queue's next message, which counts as done with that; None: nothing is ready.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-__all__ = ["ENVELOPE", "Delivery", "Properties", "Returned"]
+__all__ = ["ENVELOPE", "Death", "Delivery", "Properties", "Returned"]
 
 ENVELOPE = "x-broker"
 """The header under which a queue keeps a persistent message's properties."""
@@ -60,6 +60,22 @@ class Returned(NamedTuple):
     routing_key: str
     body: bytes
     headers: dict[str, Any]
+
+
+class Death(NamedTuple):
+    """The end of a message that nobody acked, and where it went from there."""
+
+    queue: str
+    """In which it died."""
+    reason: str
+    """One of ``expired``, ``maxlen``, ``rejected``, ``delivery_limit``, ``purged`` and ``lost``."""
+    body: bytes
+    headers: dict[str, Any]
+    """As they were before."""
+    reached: list[str]
+    """The queues that have it as a dead letter."""
+    refused: list[str]
+    """The queues that had no room for the dead letter."""
 
 
 def with_death(

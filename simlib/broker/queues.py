@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from simlib.queues import Empty, Full, LeaseLostError, Message, MessageQueue
 
-from .messages import ENVELOPE, Properties
+from .messages import ENVELOPE, Death, Properties
 from .options import QueueOptions
 
 if TYPE_CHECKING:
@@ -25,14 +25,15 @@ class Surroundings(Protocol):
     """What a queue needs of its broker."""
 
     clock: Callable[[], float]
+    on_death: Callable[[Death], object] | None
 
     def dispatch(self, queue: BrokerQueue) -> None:
         """Let the queue deliver, now or as soon as the delivery under way is over."""
 
     def dead_letter(
         self, queue: BrokerQueue, message: Message, properties: Properties, reason: str
-    ) -> None:
-        """Publish what has died to the queue's dead letter exchange."""
+    ) -> tuple[list[str], list[str]]:
+        """Publish what has died to the queue's dead letter exchange; who has it, who refuses it."""
 
 
 class BrokerQueue:
@@ -198,10 +199,26 @@ class BrokerQueue:
         if self.deleted:
             return
         # First the one, then the other: what crashes in between is there twice, not lost.
+        where: tuple[list[str], list[str]] = ([], [])
         if self.options.dead_letter_exchange is not None:
-            self._broker.dead_letter(self, message, properties, reason)
+            where = self._broker.dead_letter(self, message, properties, reason)
         self.storage.ack(message)
-        self.fates[reason] += 1
+        self._bury([message], reason, *where)
+
+    def _bury(
+        self,
+        messages: list[Message],
+        reason: str,
+        reached: Sequence[str] = (),
+        refused: Sequence[str] = (),
+    ) -> None:
+        """Count messages that ended without an ack, and tell whoever wants to know."""
+        self.fates[reason] += len(messages)
+        on_death = self._broker.on_death
+        if on_death is not None:
+            for each in messages:
+                headers = {name: each.headers[name] for name in each.headers if name != ENVELOPE}
+                on_death(Death(self.name, reason, each.body, headers, list(reached), list(refused)))
 
     # Consumers
 
@@ -328,13 +345,13 @@ class BrokerQueue:
         messages += iter(self._get, None)
         self.storage.ack_many(messages)
         self._about.clear()
-        self.fates[fate] += len(messages)
+        self._bury(messages, fate)
         return len(messages)
 
     def lose(self, messages: list[Message]) -> None:
         """Forget delivered messages because the queue is deleted."""
         self.storage.ack_many(messages)
-        self.fates["lost"] += len(messages)
+        self._bury(messages, "lost")
 
     def _get(self) -> Message | None:
         try:
@@ -380,4 +397,4 @@ class BrokerQueue:
         self._front = [entry for entry in self._front if entry[3].persistent]
         heapq.heapify(self._front)
         self.storage.ack_many([entry[2] for entry in lost])
-        self.fates["lost"] += len(lost)
+        self._bury([entry[2] for entry in lost], "lost")

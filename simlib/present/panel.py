@@ -97,11 +97,7 @@ class Panel(widgets.VBox):  # type: ignore[misc]
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         """With the picture beside the widget, for readers that can't show widgets."""
-        bundle = super()._repr_mimebundle_(**options)
-        data = bundle[0] if isinstance(bundle, tuple) else bundle
-        if data is not None and self.picture.value:
-            data["text/html"] = self.picture.value
-        return bundle
+        return with_picture(super()._repr_mimebundle_(**options), self.picture.value)
 
     def set(self, **values: Any) -> None:
         """Move several controls at once, by name; the scenario runs once."""
@@ -136,7 +132,7 @@ class Panel(widgets.VBox):  # type: ignore[misc]
         except Exception as error:  # Nothing that a callback raises would be seen otherwise.
             self.results = {}
             self.error = error
-            self.picture.value = ERROR.format(_in_words(error))
+            self.picture.value = ERROR.format(error_in_words(error))
             self.table.value = ""
             self.status.value = "stopped by an error"
             return
@@ -325,7 +321,15 @@ def _doubts(results: Mapping[str, Result]) -> str:
     return "".join(f"<p>In doubt: {html.escape(doubt)}.</p>" for doubt in said)
 
 
-def _in_words(error: Exception) -> str:
+def with_picture(bundle: Any, picture: str) -> Any:
+    """A widget's forms for the notebook, with its picture (HTML) as one more."""
+    data = bundle[0] if isinstance(bundle, tuple) else bundle
+    if data is not None and picture:
+        data["text/html"] = picture
+    return bundle
+
+
+def error_in_words(error: Exception) -> str:
     """What a learner can do something about, escaped for HTML."""
     if isinstance(error, ValidationError):
         said = [

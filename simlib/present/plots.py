@@ -38,10 +38,12 @@ __all__ = [
     "figures_over",
     "latencies",
     "latency_over_time",
+    "lost_and_doubled",
     "measured_over_time",
     "operation_costs",
     "queue_over_time",
     "show",
+    "subscribers_over_time",
     "warm_up",
     "who_waits",
 ]
@@ -152,7 +154,8 @@ def queue_over_time(
     for place, (name, result) in enumerate(results.items()):
         counts = result.series[column]
         times, values = _thinned(counts.index.to_numpy(), counts.to_numpy(float))
-        ax.step(times, values, where="post", label=name, color=COLOURS[place], linewidth=1.2)
+        colour = COLOURS[place % len(COLOURS)]
+        ax.step(times, values, where="post", label=name, color=colour, linewidth=1.2)
         peak, when = values.max(), quantity(float(times[values.argmax()]), "s")
         said.append(f"{name}: at most {peak:,.0f}, after {when}")
     ax.set(xlabel="simulated time (s)", ylabel="messages in the system", ylim=(0, None))
@@ -160,6 +163,30 @@ def queue_over_time(
     _legend(ax)
     ax.set_label(f"Messages in the system over time. {'; '.join(said)}.")
     return ax
+
+
+def subscribers_over_time(results: Mapping[str, Result], ax: Axes | None = None) -> Axes:
+    """How many copies there are in each queue or with its subscriber at each time.
+
+    Where all compete for one queue, how many of those that each subscriber has done in the end.
+
+    Parameters
+    ----------
+    results : mapping
+        Results of ``PublishSubscribe`` by name.
+    ax : Axes, optional
+        Where to draw.
+    """
+    parts = {}
+    for name, result in results.items():
+        queues = getattr(result.scenario, "queues", [])
+        label = "queue" if len(queues) > 1 else "subscriber"
+        names = queues if len(queues) > 1 else range(1, result.labels[label].max(initial=0) + 2)
+        for number, each in enumerate(names):
+            said = f"{each}" if label == "queue" else f"done by subscriber {each}"
+            part = result.part(result.labels[label] == number)
+            parts[said if len(results) == 1 else f"{name}: {said}"] = part
+    return queue_over_time(parts, ax)
 
 
 def measured_over_time(
@@ -281,6 +308,44 @@ def who_waits(results: Mapping[str, Result], ax: Axes | None = None) -> Axes:
         times[f"{name}: until it is done"] = messages["latency"]
         times[f"{name}: until the caller is free"] = messages["answered"] - messages["created"]
     return latencies(times, ax)
+
+
+def lost_and_doubled(results: Mapping[str, Result], ax: Axes | None = None) -> Axes:
+    """How many messages had no effect, how many effects were too many, and how wrong the money is.
+
+    Parameters
+    ----------
+    results : mapping
+        Results of ``Delivery`` by name; a bar each.
+    ax : Axes, optional
+        Where to draw.
+    """
+    ax = _prepared(ax)
+    said = []
+    rows = {name: result.summary() for name, result in results.items()}
+    most = max([1.0, *(max(row["missing"], row["surplus"]) for row in rows.values())])
+    for place, (name, row) in enumerate(rows.items()):
+        ax.barh(place, -row["missing"], color=COLOURS[1], label=None if place else "never booked")
+        ax.barh(
+            place, row["surplus"], color=COLOURS[0], label=None if place else "booked too often"
+        )
+        wrong = f"{row['money_wrong']:+,.0f}".replace("-", "−")
+        money = f"money wrong by {wrong}" if row["money_wrong"] else "money right"
+        ax.annotate(money, (1.08 * most, place), va="center", annotation_clip=False)
+        said.append(
+            f"{name}: {row['missing']:,.0f} never booked, {row['surplus']:,.0f} booked too often, "
+            f"{money}"
+        )
+    ax.axvline(0, color="black", linewidth=1)
+    ax.set(xlim=(-1.05 * most, 1.05 * most), xlabel="messages", yticks=range(len(rows)))
+    ax.set_yticklabels(list(rows))
+    ax.invert_yaxis()
+    ax.xaxis.set_major_formatter(lambda value, _: f"{abs(value):,.0f}")
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True))
+    ax.grid(visible=False, axis="y")
+    ax.legend(ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.2), frameon=False)
+    ax.set_label(f"Messages lost and doubled. {'; '.join(said)}.")
+    return ax
 
 
 def figures_over(

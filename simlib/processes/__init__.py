@@ -1,5 +1,7 @@
 """Producers, queues, consumers, callers and services as SimPy processes."""
 
+from .broker_node import BrokerNode
+from .broker_publisher import BrokerPublisher, Confirms
 from .consumer import Consumer
 from .crashes import Crash
 from .environment import Draws, Environment, Timer
@@ -10,10 +12,14 @@ from .record import Ledger, LedgerError, Record
 from .service import Caller, Publisher, Service
 from .simqueue import SimQueue
 from .storedqueue import StoredQueue
+from .subscriber import Subscriber
 
 __all__ = [
     "Breakdowns",
+    "BrokerNode",
+    "BrokerPublisher",
     "Caller",
+    "Confirms",
     "Consumer",
     "Crash",
     "Draws",
@@ -31,5 +37,6 @@ __all__ = [
     "SimQueue",
     "Slowdown",
     "StoredQueue",
+    "Subscriber",
     "Timer",
 ]

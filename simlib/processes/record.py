@@ -81,6 +81,10 @@ class Record:
         """Numbers of the messages that the queue refused."""
         self.lost = array("q")
         """Numbers of the messages that are gone without having been done."""
+        self.dead_lettered = array("q")
+        """Numbers of the messages that were put aside as dead letters."""
+        self.expired = array("q")
+        """Numbers of the messages that waited for longer than they were to."""
         self.interrupted = (array("q"), array("d"), array("d"), array("d"), array("d"))
         """Attempts that came to nothing: message number; when it was delivered, and when that
         delivery was over; start and end of the work on it (s), NaN where there was none."""

@@ -6,13 +6,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Generator
 from typing import Any
 
+from simpy.events import Event
+
 from ..queues import Empty, Message
 from .consumer import Consumer
 from .environment import Draws, Environment, Timer
 from .faults import NO_FAULTS, Faults
 from .simqueue import SimQueue
 
-__all__ = ["Caller", "Publisher", "Service"]
+__all__ = ["Caller", "Handlers", "Publisher", "Service"]
 
 
 class Service(Consumer):
@@ -73,7 +75,7 @@ class Service(Consumer):
             self.abandon(message)
 
 
-class _Handlers(ABC):
+class Handlers(ABC):
     """A limited number of threads that handle requests.
 
     A request waits at the door until one of them is free.
@@ -86,10 +88,10 @@ class _Handlers(ABC):
             env.process(self._handle(door))
 
     @abstractmethod
-    def send(self, number: int, timer: Timer) -> Generator[Timer, Any, None]:
+    def send(self, number: int, timer: Timer) -> Generator[Event, Any, None]:
         """Do what request ``number`` needs; the thread is busy until it returns."""
 
-    def _handle(self, door: SimQueue) -> Generator[Timer, Any, None]:
+    def _handle(self, door: SimQueue) -> Generator[Event, Any, None]:
         answered = door.record.extra["answered"]
         timer = Timer(self.env, 0)
         while True:
@@ -103,7 +105,7 @@ class _Handlers(ABC):
             door.ack(message)
 
 
-class Caller(_Handlers):
+class Caller(Handlers):
     """Handles requests by calling a service, and waits for each reply.
 
     Parameters
@@ -138,7 +140,7 @@ class Caller(_Handlers):
         yield timer.at(self.env.now + self.network)
 
 
-class Publisher(_Handlers):
+class Publisher(Handlers):
     """Handles requests by putting them into a queue, and waits only until each is stored.
 
     Parameters

@@ -18,6 +18,7 @@ from simlib.present import (
     figures_over,
     latencies,
     latency_over_time,
+    lost_and_doubled,
     measured_over_time,
     operation_costs,
     queue_over_time,
@@ -25,7 +26,7 @@ from simlib.present import (
     warm_up,
     who_waits,
 )
-from simlib.scenarios import PointToPoint, SyncVsAsync
+from simlib.scenarios import Delivery, PointToPoint, SyncVsAsync
 
 RESULTS = {
     "call": SyncVsAsync(messages=400).run(1),
@@ -124,6 +125,28 @@ def test_costs_are_bars_and_those_of_another_machine_marks_where_there_is_a_bar(
     assert ax.get_yscale() == "log"
     assert ax.get_label().endswith("A put: file always 121 µs.")
     assert not operation_costs(measured).lines
+
+
+def test_what_is_lost_goes_to_the_left_and_what_is_doubled_to_the_right() -> None:
+    payments = Delivery(messages=300)
+    careless = payments.replace(semantics="at most once", confirms=False, crash=0.1)
+    runs = {
+        "lost": careless.run(1),
+        "doubled": payments.replace(ack_lost=0.2).run(1),
+        "right": payments.run(1),
+    }
+    ax = lost_and_doubled(runs)
+    missing, surplus = (
+        [bar.get_width() for container in ax.containers[start::2] for bar in container]
+        for start in (0, 1)
+    )
+    lost, doubled = runs["lost"].summary(), runs["doubled"].summary()
+    assert missing == [-lost["missing"], 0, 0]
+    assert surplus == [0, doubled["surplus"], 0]
+    label = ax.get_label()
+    assert f"lost: {lost['missing']:.0f} never booked, 0 booked too often" in label
+    assert f"money wrong by +{doubled['money_wrong']:,.0f}" in label
+    assert "right: 0 never booked, 0 booked too often, money right" in label
 
 
 def test_a_measured_run_counts_what_waits_and_what_is_in_flight() -> None:

@@ -19,8 +19,7 @@ NOT_WITHIN_BUDGET: dict[str, dict[str, float]] = {
 RETRIES = "calls that time out, are refused or come again"
 BALANCING = "several queues, and who goes to which"
 FAN_OUT = "one request, several calls"
-PARTITIONS = "queues in partitions, and messages under way to a consumer"
-DELIVERY = "acks and writes that get lost"
+DELIVERY = "writes to two places of which one gets lost"
 POLICY = "what a client or a server does under overload"
 NETWORKS = "networks of stations with feedback, or with a fixed number of callers"
 TRACE = "recorded traces that are fetched from elsewhere"
@@ -44,9 +43,6 @@ LATER: dict[str, str] = {
     "forkjoin2-080": FAN_OUT,
     "fanout-100-1pct": FAN_OUT,
     "hedge-lognormal-p95": FAN_OUT,
-    "competing-consumers-partitions": PARTITIONS,
-    "prefetch-rtt": PARTITIONS,
-    "at-least-once-duplicates": DELIVERY,
     "dual-write-vs-outbox": DELIVERY,
     "codel-drop-times": POLICY,
     "breaker-trace": POLICY,

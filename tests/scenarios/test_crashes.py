@@ -118,6 +118,8 @@ def _assert_accounts_agree(result: Result) -> None:
         "in service": "unacked",
         "dropped": "dropped",
         "lost": "lost",
+        "dead-lettered": "dead_lettered",
+        "expired": "expired",
     }
     assert {name: ledger[account] for name, account in accounts.items()} == outcomes.to_dict()
     assert ledger.redelivered == (messages["attempts"] - 1).clip(lower=0).sum()

@@ -1,0 +1,426 @@
+"""Events through a queue, a database or an API?"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from math import isnan, nan
+from typing import Literal, Self
+
+import numpy as np
+from pydantic import model_validator
+
+from ..analysis.result import OUTCOMES, Result, time_in
+from ..broker import Broker
+from ..distributions import Arrivals, Durations, Exponential
+from ..processes import Draws, Environment, Faults, Ledger, Outage, Producer, Record, SimQueue
+from ..processes.event_queues import FanoutPublisher, QueueReader
+from ..processes.event_table import EventTable, TablePublisher, TableReader
+from ..processes.events import EventPublisher, EventWorker
+from ..processes.webhooks import Receiver, WebhookPublisher
+from ..queues import MemoryQueue
+from .base import OpenScenario, Progress, parameter
+
+__all__ = ["EventDriven"]
+
+
+class EventDriven(OpenScenario):
+    """A service publishes events, and every subscriber works on each of them.
+
+    The way is a message queue (a fanout exchange of a broker, and a queue for each subscriber), a
+    database (a table that subscribers read, by polling or when they are notified), or an API (the
+    publisher calls every subscriber, one after the other, and repeats calls that are not answered
+    in time). With the same seed, events are created at the same instants in all three, and bring
+    the same work to the same subscriber.
+
+    The first subscriber may be down for a while. A queue and a table keep its events meanwhile;
+    calls go unanswered, and what has been tried too often is lost.
+
+    The result counts copies: a row for each event and subscriber, with the labels ``event`` and
+    ``subscriber``, and ``answered``: when the publisher was done with the event (s). ``enqueued``
+    is when the event was stored, or when the call arrived. The summary adds ``caller_mean``,
+    ``caller_p99`` (created to answered, s), ``publisher_busy`` (of a publisher's thread, as a
+    fraction), ``calls_per_event`` (by the publisher), ``reads_per_event`` (by all subscribers, of
+    the table), ``stored_max`` (the most copies in the broker's queues, or rows in the table), and
+    for each subscriber n, from 1, ``latency_mean_n`` (s) and ``lost_n`` (copies).
+    """
+
+    interarrival: Arrivals = parameter(
+        Exponential(mean=0.1), "time between one event and the next", unit="s"
+    )
+    service: Durations = parameter(
+        Exponential(mean=0.05), "work that an event brings to a subscriber", unit="s"
+    )
+    way: Literal["queue", "database", "api"] = parameter("queue", "what carries the events")
+    subscribers: int = parameter(3, "how many subscribers there are", step=1, ge=1, le=100)
+    publishers: int = parameter(
+        4, "threads that the publisher has, each with one event", step=1, ge=1, le=1000
+    )
+    network: float = parameter(
+        0.005, "time that anything is under way between two services", unit="s", ge=0
+    )
+    store: float = parameter(
+        0.002, "time until the broker or the database has stored an event", unit="s", ge=0
+    )
+    prefetch: int = parameter(
+        10, "queue: messages that a subscriber holds without an ack", step=1, ge=1, le=65535
+    )
+    read: float = parameter(
+        0.001, "database: time that it takes to find what is new", unit="s", ge=0
+    )
+    polling: float | None = parameter(
+        1.0,
+        "database: time that a subscriber that found nothing sleeps before it looks again; "
+        "none: it is notified",
+        unit="s",
+        gt=0,
+    )
+    timeout: float = parameter(
+        1.0, "api: how long the publisher waits for an answer", unit="s", gt=0
+    )
+    attempts: int = parameter(
+        5, "api: the most calls for an event and subscriber", step=1, ge=1, le=100
+    )
+    backoff: float = parameter(
+        0.5, "api: pause before the first repetition; doubles each time", unit="s", gt=0
+    )
+    outage: Outage | None = parameter(None, "when the first subscriber is down")
+
+    @model_validator(mode="after")
+    def _answers_can_come(self) -> Self:
+        if self.timeout <= 2 * self.network:
+            raise ValueError(
+                f"timeout must be longer than a call and its answer are under way, "
+                f"{2 * self.network:g} s, got {self.timeout:g}"
+            )
+        return self
+
+    @property
+    def servers(self) -> int:
+        """How many events can be worked on at once: one per subscriber."""
+        return self.subscribers
+
+    @property
+    def slowest(self) -> float:
+        """Work that an event brings to a subscriber (s)."""
+        return self.service.average
+
+    def _simulate(self, env: Environment, progress: Progress | None) -> Result:
+        events = Record("answered")
+        with ExitStack() as stack:
+            doorway = stack.enter_context(MemoryQueue(clock=env.clock))
+            door = SimQueue(env, doorway, record=events, stored=events.created)
+            producer = Producer(env, door, self.interarrival, messages=self.messages)
+            way = WAYS[self.way](self, env, door, producer, stack)
+            self.execute(env, progress)
+            ledger = way.ledger()
+            stored, reads = way.stored_max(), way.reads()
+        record = _together(events, way.records)
+        for place, number in way.lost():
+            _lose(record, place * len(events.created) + number)
+        everything = self.messages or self.interarrival.length
+        over = ledger.ready + ledger.unacked == 0 and door.published == everything
+        result = Result.from_record(
+            record,
+            scenario=self,
+            seed=env.seed,
+            engine="simpy",
+            duration=None if over else self.duration,
+            warmup=self.warmup * self.subscribers,
+            servers=self.servers,
+            ledger=ledger,
+        )
+        figures = {
+            **self._seen_by_publisher(events, result.observed_from, result.duration),
+            "calls_per_event": way.publisher.calls / max(1, door.published),
+            "reads_per_event": reads / max(1, door.published),
+            "stored_max": stored,
+            **self._by_subscriber(result),
+        }
+        return replace(result, extras=figures)
+
+    def _seen_by_publisher(self, events: Record, start: float, end: float) -> dict[str, float]:
+        """How long an event occupies whoever has it published, and how busy the threads are."""
+        started, answered = np.array(events.started), np.array(events.extra["answered"])
+        waited = (answered - np.array(events.created))[self.warmup :]
+        waited = waited[~np.isnan(waited)]
+        began, ended = (column[~np.isnan(column)] for column in (started, answered))
+        time = end - start
+        busy = time_in(began, ended, start, end) / time / self.publishers if time > 0 else nan
+        return {
+            "caller_mean": float(np.mean(waited)) if len(waited) else nan,
+            "caller_p99": float(np.percentile(waited, 99)) if len(waited) else nan,
+            "publisher_busy": busy,
+        }
+
+    def _by_subscriber(self, result: Result) -> dict[str, float]:
+        """The mean latency (s) and the lost copies of each."""
+        whose = result.labels["subscriber"][result.warmup :]
+        latency = result.latency[result.warmup :]
+        lost = result.outcomes == OUTCOMES.index("lost")
+        figures = {}
+        for subscriber in range(self.subscribers):
+            own = latency[whose == subscriber]
+            own = own[~np.isnan(own)]
+            figures[f"latency_mean_{subscriber + 1}"] = float(np.mean(own)) if len(own) else nan
+        for subscriber in range(self.subscribers):
+            own_lost = lost & (result.labels["subscriber"] == subscriber)
+            figures[f"lost_{subscriber + 1}"] = float(np.count_nonzero(own_lost))
+        return figures
+
+
+class _Way(ABC):
+    """What carries events to the subscribers, who each have a record with a row per event."""
+
+    publisher: EventPublisher
+    workers: Sequence[EventWorker]
+
+    def __init__(self, scenario: EventDriven, env: Environment, door: SimQueue) -> None:
+        self._door = door
+        self.records = [Record() for _ in range(scenario.subscribers)]
+        self.works = [
+            Draws(scenario.service, env.stream(f"subscriber {number + 1}"))
+            for number in range(scenario.subscribers)
+        ]
+        self.faults = [
+            Faults([scenario.outage] if scenario.outage and not number else [])
+            for number in range(scenario.subscribers)
+        ]
+
+    @abstractmethod
+    def known(self) -> tuple[int, int, int]:
+        """Copies that are ready, unacked and acked, of those that got where they are kept."""
+
+    @abstractmethod
+    def under_way(self) -> int:
+        """Copies that only the publisher has, of the events in its hands."""
+
+    def lost(self) -> list[tuple[int, int]]:
+        """Subscriber and number of each copy that is gone."""
+        return []
+
+    def reads(self) -> int:
+        """How many times subscribers have looked for events."""
+        return 0
+
+    def stored_max(self) -> int:
+        """The most that was kept at once, outside of publisher and subscribers."""
+        return 0
+
+    def ledger(self) -> Ledger:
+        """Where every copy is."""
+        ready, unacked, acked = self.known()
+        copies = len(self.records)
+        return Ledger(
+            published=self._door.published * copies,
+            acked=acked,
+            ready=ready + self._door.real.qsize() * copies,
+            unacked=unacked + self.under_way(),
+            lost=len(self.lost()),
+        )
+
+    def _not_stored(self) -> int:
+        """Copies of events in the publisher's hands that are not stored yet."""
+        return sum(
+            isnan(record.enqueued[number])
+            for number in self.publisher.sending
+            for record in self.records
+        )
+
+
+class _Queue(_Way):
+    def __init__(
+        self,
+        scenario: EventDriven,
+        env: Environment,
+        door: SimQueue,
+        producer: Producer,
+        stack: ExitStack,
+    ) -> None:
+        super().__init__(scenario, env, door)
+        self._broker = stack.enter_context(Broker(clock=env.clock))
+        self._broker.declare_exchange("events", "fanout", durable=True)
+        self.workers = []
+        for number, record in enumerate(self.records):
+            queue = self._broker.declare_queue(f"subscriber {number + 1}", durable=True)
+            self._broker.bind(queue, "events")
+            self.workers.append(
+                QueueReader(
+                    env,
+                    self._broker,
+                    queue,
+                    record,
+                    self.works[number],
+                    faults=self.faults[number],
+                    network=scenario.network,
+                    prefetch=scenario.prefetch,
+                )
+            )
+        self.publisher: FanoutPublisher = FanoutPublisher(
+            env,
+            door,
+            self.records,
+            self._broker,
+            "events",
+            threads=scenario.publishers,
+            network=scenario.network,
+            store=scenario.store,
+        )
+
+    def known(self) -> tuple[int, int, int]:
+        states = self._broker.queues.values()
+        return (
+            sum(state.ready for state in states),
+            sum(state.unacked for state in states),
+            sum(state.acked for state in states),
+        )
+
+    def under_way(self) -> int:
+        return self._not_stored()
+
+    def stored_max(self) -> int:
+        return self.publisher.stored_max
+
+
+class _Database(_Way):
+    def __init__(
+        self,
+        scenario: EventDriven,
+        env: Environment,
+        door: SimQueue,
+        producer: Producer,
+        stack: ExitStack,
+    ) -> None:
+        super().__init__(scenario, env, door)
+        self._table = stack.enter_context(EventTable(scenario.subscribers))
+        self.publisher = TablePublisher(
+            env,
+            door,
+            self.records,
+            self._table,
+            threads=scenario.publishers,
+            network=scenario.network,
+            store=scenario.store,
+        )
+
+        def more() -> bool:
+            return producer.process.is_alive or door.acked < door.published
+
+        self.workers: list[TableReader] = [
+            TableReader(
+                env,
+                self._table,
+                number,
+                record,
+                self.works[number],
+                faults=self.faults[number],
+                network=scenario.network,
+                read=scenario.read,
+                polling=scenario.polling,
+                # They look in turn, and not all at the same instant.
+                first=(scenario.polling or 0.0) * number / scenario.subscribers,
+                more=more,
+            )
+            for number, record in enumerate(self.records)
+        ]
+
+    def known(self) -> tuple[int, int, int]:
+        behind = sum(worker.behind for worker in self.workers)
+        in_hand = sum(worker.in_hand for worker in self.workers)
+        return behind - in_hand, in_hand, self._table.count() * len(self.workers) - behind
+
+    def under_way(self) -> int:
+        return self._not_stored()
+
+    def reads(self) -> int:
+        return sum(worker.reads for worker in self.workers)
+
+    def stored_max(self) -> int:
+        return self._table.count()
+
+
+class _Api(_Way):
+    def __init__(
+        self,
+        scenario: EventDriven,
+        env: Environment,
+        door: SimQueue,
+        producer: Producer,
+        stack: ExitStack,
+    ) -> None:
+        super().__init__(scenario, env, door)
+        self.workers: list[Receiver] = [
+            Receiver(env, stack.enter_context(MemoryQueue()), *each)
+            for each in zip(self.records, self.works, self.faults, strict=True)
+        ]
+        self.publisher: WebhookPublisher = WebhookPublisher(
+            env,
+            door,
+            self.workers,
+            threads=scenario.publishers,
+            network=scenario.network,
+            timeout=scenario.timeout,
+            attempts=scenario.attempts,
+            backoff=scenario.backoff,
+        )
+
+    def known(self) -> tuple[int, int, int]:
+        return (
+            sum(worker.inbox.qsize() for worker in self.workers),
+            sum(worker.inbox.unacked for worker in self.workers),
+            sum(worker.done for worker in self.workers),
+        )
+
+    def under_way(self) -> int:
+        lost = set(self.lost())
+        return sum(
+            not worker.holds(number) and (place, number) not in lost
+            for number in self.publisher.sending
+            for place, worker in enumerate(self.workers)
+        )
+
+    def lost(self) -> list[tuple[int, int]]:
+        return [
+            (place, number)
+            for place, number in self.publisher.given_up
+            if not self.workers[place].holds(number)
+        ]
+
+
+WAYS: dict[str, type[_Queue | _Database | _Api]] = {
+    "queue": _Queue,
+    "database": _Database,
+    "api": _Api,
+}
+
+
+def _lose(record: Record, row: int) -> None:
+    """Note that a copy is lost; if somebody had begun with it, from when that came to nothing."""
+    record.lost.append(row)
+    numbers, *_, ended = record.interrupted
+    times = [end for number, end in zip(numbers, ended, strict=True) if number == row]
+    if times:
+        record.vanished.append(max(times))
+        record.departed.append(max(times))
+
+
+def _together(events: Record, records: Sequence[Record]) -> Record:
+    """One record with a row for each event and subscriber, one subscriber after the other."""
+    rows = len(events.created)
+    together = Record("answered")
+    together.label("event")
+    together.label("subscriber")
+    for place, record in enumerate(records):
+        record.prepare(rows - len(record.created))
+        together.created.extend(events.created)
+        together.extra["answered"].extend(events.extra["answered"])
+        for name in ("enqueued", "started", "finished"):
+            getattr(together, name).extend(getattr(record, name))
+        together.labels["event"].extend(range(rows))
+        together.labels["subscriber"].extend(place for _ in range(rows))
+        for number, delivered, released, start, end in zip(*record.interrupted, strict=True):
+            together.interrupt(place * rows + number, delivered, start, end, released)
+        together.requeued.extend(record.requeued)
+    return together
