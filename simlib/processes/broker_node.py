@@ -121,6 +121,8 @@ class BrokerNode:
     def occupy(self, seconds: float) -> float:
         """Give the machine so much more to do (s), and say when that will be done (s)."""
         now = self.env._now
+        if not seconds:
+            return now
         self._free_at = end = (now if now > self._free_at else self._free_at) + seconds
         self.busy += seconds
         return end
