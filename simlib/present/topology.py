@@ -97,7 +97,8 @@ def _places(
                 for each in bindings
                 if each.source == name
             ]
-            known = [place[1] for place in to if place is not None]
+            # In a circle of exchanges there may be none that is placed yet.
+            known = [place[1] for place in to if place is not None] or [0.5]
             heights[name] = sum(known) / len(known)
         # Those at one height would hide each other.
         for row, name in enumerate(sorted(heights, key=lambda name: -heights[name])):

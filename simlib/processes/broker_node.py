@@ -75,6 +75,13 @@ class BrokerNode:
             self.record.add(name)
         for name in ("message", "queue", "subscriber"):
             self.record.label(name)
+        labels = self.record.labels
+        self._columns = (
+            self.record.created,
+            self.record.enqueued,
+            labels["message"],
+            labels["queue"],
+        )
         self.queue_names: list[str] = []
         """The queues, in the order in which they were declared."""
         self.busy = 0.0
@@ -121,6 +128,8 @@ class BrokerNode:
     def occupy(self, seconds: float) -> float:
         """Give the machine so much more to do (s), and say when that will be done (s)."""
         now = self.env._now
+        if not seconds:
+            return now
         self._free_at = end = (now if now > self._free_at else self._free_at) + seconds
         self.busy += seconds
         return end
@@ -157,17 +166,23 @@ class BrokerNode:
         reached, refused = broker.offer(
             broker.source(exchange), routing_key, body, headers, **properties
         )
+        # As a rule somebody was waiting in each queue, and every copy has its row already.
+        if refused or not reached or reached != copied:
+            self._note_copies(reached, refused, body)
+        if self._timed:
+            self.watch()
+        return not refused
+
+    def _note_copies(self, reached: list[str], refused: list[str], body: bytes) -> None:
+        """Make rows for the copies that nobody has asked for while they were stored."""
         for queue in reached:
-            if queue not in copied:
+            if queue not in self._copied:
                 self._new_row(queue, body)
         for queue in refused:
             self._drop(self._new_row(queue, body))
         if not reached and not refused:
             self.dropped += 1
             self._drop(self._new_row("", body))
-        if self._timed:
-            self.watch()
-        return not refused
 
     def miss(self, message: int, created: float) -> None:
         """A message got lost on its way, and nobody will send it again: a copy that is lost."""
@@ -185,18 +200,17 @@ class BrokerNode:
         return self._new_row(queue, body) if row is None else row
 
     def _new_row(self, queue: str, body: bytes) -> int:
-        record = self.record
+        created, enqueued, message_of, queue_of = self._columns
         row = self._next
         if row == self._end:
-            row = record.prepare(ROWS)
+            row = self.record.prepare(ROWS)
             self._end = row + ROWS
         self._next = row + 1
-        message, record.created[row] = self._publishing
-        record.enqueued[row] = self.env._now
-        record.labels["message"][row] = message
+        message_of[row], created[row] = self._publishing
+        enqueued[row] = self.env._now
         if queue:
             place = self._places.get(queue)
-            record.labels["queue"][row] = self._place(queue) if place is None else place
+            queue_of[row] = self._place(queue) if place is None else place
         self._rows[queue][body] = row
         self._copied.append(queue)
         return row

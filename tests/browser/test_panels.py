@@ -209,6 +209,42 @@ def test_a_lost_publish_harms_only_those_who_send_once(server: Lab, page: Page) 
     assert not page.locator(".jp-RenderedText[data-mime-type*=stderr]").count()
 
 
+def test_a_routing_key_lights_up_queues_and_a_slow_subscriber_falls_behind(
+    server: Lab, page: Page
+) -> None:
+    page.goto(server.address("05_publish_subscribe.ipynb"))
+    page.set_default_timeout(240_000)
+    run_all_cells(page)
+    page.set_default_timeout(60_000)
+    page.locator(".playground").scroll_into_view_if_needed()
+    status = page.locator(".playground-status")
+    expect(status).to_have_text("gets to audit, billing, mail")
+    drawn = page.locator(".playground-picture img")
+    before = drawn.get_attribute("src") or ""
+    page.locator(".control-key input").fill("order.item.paid")
+    page.locator(".control-key input").press("Enter")
+    expect(status).to_have_text("gets to audit")
+    expect(drawn).not_to_have_attribute("src", before)
+    page.locator(".control-billing input").fill("order.#")
+    page.locator(".control-billing input").press("Enter")
+    expect(status).to_have_text("gets to audit, billing")
+    page.locator(".control-type select").select_option("headers")
+    expect(page.locator(".playground-picture [role=alert]")).to_contain_text("name=value")
+    page.locator("button.playground-reset").click()
+    expect(status).to_have_text("gets to audit, billing, mail")
+
+    bring_into_view(page)
+    slow = picture(page)
+    page.locator(".control-arrangement select").select_option("competing")
+    competing = after(page, slow)
+    assert "done by subscriber 3" in (page.locator(".panel-picture img").get_attribute("alt") or "")
+    page.locator(".control-slow-factor .noUi-handle").focus()
+    page.keyboard.press("ArrowRight")
+    after(page, competing)
+    assert readout(page, "control-slow-factor") == "2.5"
+    assert not page.locator(".jp-RenderedText[data-mime-type*=stderr]").count()
+
+
 def test_a_notebook_shows_its_pictures_before_anything_is_run(server: Lab, page: Page) -> None:
     page.goto(server.address("00_start_here.ipynb"))
     page.locator("#jupyterlab-splash").wait_for(state="detached")
