@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from simlib.queues import CorruptQueueError, Empty, LeaseLostError, QueueError, SQLiteQueue
+from simlib.queues.wal import read_log
 
 
 @pytest.fixture
@@ -135,6 +136,21 @@ def test_batches_are_synced_in_time(path: Path, monkeypatch: pytest.MonkeyPatch)
         with q._lock:
             while q._puts_to_sync:
                 q._unsafe.wait(0.01)
+
+
+@pytest.mark.parametrize("sync", ["batch", "never"])
+def test_flush_commits_once_more_in_order_to_sync(path: Path, sync: Any) -> None:
+    with SQLiteQueue(path, sync=sync, batch_time=None) as q:
+        q.put(b"1")
+        for _ in range(2):
+            q.ack(q.get())
+            q.put(b"2")
+            before = read_log(path.with_name("q.db-wal"))
+            q.flush()
+            after = read_log(path.with_name("q.db-wal"))
+            assert before is not None
+            assert after is not None
+            assert len(after.commits) == len(before.commits) + 1
 
 
 @pytest.mark.parametrize(
