@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -104,7 +105,7 @@ def test_a_waiting_get_sees_what_another_handle_puts(path: Path, background: Any
 def test_the_file_gets_small_again(path: Path) -> None:
     with SQLiteQueue(path, sync="never") as q:
         q.put_many([bytes(1000)] * 5000)
-        q._checkpoint()
+        q._handle.durability.checkpoint()
         full = path.stat().st_size
         assert full > 5_000_000
         while messages := q.get_many(100):
@@ -121,21 +122,23 @@ def test_the_log_does_not_grow_without_bound(path: Path) -> None:
         assert path.with_name("q.db-wal").stat().st_size < 20_000_000
 
 
-def test_batches_are_synced_in_time(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batches_are_synced_in_time(path: Path) -> None:
     with SQLiteQueue(path, sync="batch", batch_size=3, batch_time=None) as q:
+        account = q._handle.durability
         q.put(b"1")
         q.put(b"2")
-        assert q._puts_to_sync == 2
+        assert account.puts_to_sync == 2
         q.put(b"3")
-        assert q._puts_to_sync == 0
+        assert account.puts_to_sync == 0
         q.put(b"4")
         q.flush()
-        assert q._puts_to_sync == 0
+        assert account.puts_to_sync == 0
     with SQLiteQueue(path, sync="batch", batch_time=0.001) as q:
         q.put(b"5")
-        with q._lock:
-            while q._puts_to_sync:
-                q._unsafe.wait(0.01)
+        end = time.monotonic() + 60.0
+        while q._handle.durability.puts_to_sync:
+            assert time.monotonic() < end
+            time.sleep(0.001)
 
 
 @pytest.mark.parametrize("sync", ["batch", "never"])
