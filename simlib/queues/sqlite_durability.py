@@ -136,24 +136,36 @@ class Durability:
                 self._synced()
             if self._sync == "never":
                 do(strict, sql.TOUCH)  # The new start of the log is synced, too.
-            self.shrink(_SLICE)
+            self._shrink_a_little()
         except OSError:
             self.full = True
             return False
         return True
 
-    def shrink(self, most: int) -> None:
-        """Give pages back to the disk once they are more than half of the database."""
-        database = self._database
-        free = database.do(database.strict, "PRAGMA freelist_count")[0][0]
-        pages = database.do(database.strict, "PRAGMA page_count")[0][0]
+    def shrink(self) -> None:
+        """Give all pages that are free back to the disk, unless they are few."""
+        free, pages = self._space()
+        if 8 * free > pages:
+            self._vacuum(free)
+
+    def _shrink_a_little(self) -> None:
+        """Give some pages back once they are more than half of the database: a queue that grows
+        and shrinks needs them again."""
+        free, pages = self._space()
         if free > 64 and 2 * free > pages:
-            try:  # Only executescript goes on after the first page.
-                database.lazy.executescript(f"PRAGMA incremental_vacuum({min(free, most)})")
-            except sqlite3.Error as error:
-                if code(error) != sqlite3.SQLITE_BUSY:  # There will be a better moment.
-                    database.fail(error)
-            self.commits_to_sync += 1
+            self._vacuum(min(free, _SLICE))
+
+    def _space(self) -> tuple[int, int]:
+        do, strict = self._database.do, self._database.strict
+        return do(strict, "PRAGMA freelist_count")[0][0], do(strict, "PRAGMA page_count")[0][0]
+
+    def _vacuum(self, pages: int) -> None:
+        try:  # Only executescript goes on after the first page.
+            self._database.lazy.executescript(f"PRAGMA incremental_vacuum({pages})")
+        except sqlite3.Error as error:
+            if code(error) != sqlite3.SQLITE_BUSY:  # There will be a better moment.
+                self._database.fail(error)
+        self.commits_to_sync += 1
 
     # A full disk
 

@@ -138,7 +138,7 @@ class Handle:
         with opening(self._path):
             try:
                 if not keep:
-                    self.durability.shrink(1 << 30)
+                    self.durability.shrink()
             finally:
                 self.database.closed = self.database.stopped = True
                 if forget:
