@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from . import sqlite_schema as sql
-from .base import QueueClosedError, QueueError, Sync
+from .base import QueueClosedError, QueueError
 from .sqlite_check import corrupt
 from .sqlite_schema import APPLICATION, PAGE, VERSION, Row
 
@@ -26,28 +26,25 @@ LARGEST_LOG = 32 << 20  # Bytes that the log's file keeps when it starts again.
 
 
 class Database:
-    """Connections to a queue's file: ``strict`` syncs whenever it commits, ``lazy`` leaves that to
-    the other one.
+    """Connections to a queue's file: ``strict`` syncs whenever it commits, ``lazy`` only the start
+    of a log that starts again, which would else be mixed up with what it replaces.
 
     Parameters
     ----------
     path : Path
         The file.
-    sync : {"always", "batch", "never"}
-        "never": lazy commits do not sync the start of a log either.
     """
 
     strict: sqlite3.Cursor
     lazy: sqlite3.Cursor
 
-    def __init__(self, path: Path, sync: Sync) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
         self.closed = False
         self.broken: str | None = None
         """Why nothing can be done any more, if so."""
         self.stopped = False
         """Whether it is closed or broken."""
-        self._lazy_level = "OFF" if sync == "never" else "NORMAL"
         self._connections: list[sqlite3.Connection] = []
 
     def connect(self) -> None:
@@ -59,7 +56,7 @@ class Database:
             The file is something else, or of a version that this one does not know.
         """
         self.strict = self._connection("FULL")
-        self.lazy = self._connection(self._lazy_level)
+        self.lazy = self._connection("NORMAL")
         self._check_version()
         self.do(self.strict, "PRAGMA journal_mode = WAL")
 

@@ -129,13 +129,11 @@ class Durability:
     def checkpoint(self) -> bool:
         """Copy the log into the database, both synced, so that the log can start again; False when
         the disk is full."""
-        do, strict = self._database.do, self._database.strict
+        database = self._database
         self._pages = 0
         try:
-            if not do(strict, "PRAGMA wal_checkpoint(PASSIVE)")[0][0]:
+            if not database.do(database.strict, "PRAGMA wal_checkpoint(PASSIVE)")[0][0]:
                 self._synced()
-            if self._sync == "never":
-                do(strict, sql.TOUCH)  # The new start of the log is synced, too.
             self._shrink_a_little()
         except OSError:
             self.full = True

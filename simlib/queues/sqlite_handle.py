@@ -40,7 +40,7 @@ class Handle:
                 for owner in dead:
                     owner.give_reserve()
                 log = None if alive else read_log(beside(path, "-wal"))
-                self.database = Database(path, sync)
+                self.database = Database(path)
                 self._open(alive, dead, log, sync_acks, batch_size)
             except BaseException:
                 for owner in dead:

@@ -106,7 +106,7 @@ class Store:
 
     def _were_taken(self, rows: list[Row]) -> list[Message]:
         if rows:
-            self._durability.was_taken(rows[-1][0], 2 + len(rows) // 8)
+            self._durability.was_taken(rows[-1][0], 1 + len(rows) // 8)
         return [
             _new_message(
                 Message,
@@ -136,7 +136,7 @@ class Store:
             self._durability.with_room(self._database.do, self._settler, sql.ACK, values)
         if self._settler.rowcount != 1:
             self._refuse_to_settle(message)
-        self._durability.was_acked(message[0], 2)
+        self._durability.was_acked(message[0], 1)
 
     def ack_many(self, messages: Sequence[Message]) -> None:
         """Remove messages that are held, all or none."""
@@ -148,7 +148,7 @@ class Store:
         except transactions.NotHeldError as error:
             self._refuse_to_settle(error.message)
         if messages:
-            self._durability.was_acked(messages[-1].id, 2 + len(messages) // 8)
+            self._durability.was_acked(messages[-1].id, 1 + len(messages) // 8)
 
     def nack(self, message: Message, requeue: bool) -> None:
         """Make a message that is held ready, or remove it."""
