@@ -10,7 +10,6 @@ from typing import Protocol, runtime_checkable
 
 from .base import MessageQueue
 from .sqlite import SQLiteQueue
-from .sqlite_schema import PAGE
 
 __all__ = ["confine", "kill", "lose_power"]
 
@@ -44,5 +43,4 @@ def lose_power(queue: MessageQueue) -> None:
 
 def confine(queue: SQLiteQueue, size: int) -> None:
     """Give a database no more than so many bytes; what doesn't fit fails as on a full disk."""
-    for connection in queue._connections:
-        connection.execute(f"PRAGMA max_page_count = {size // PAGE}")
+    queue._handle.database.confine(size)

@@ -2,11 +2,37 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from pathlib import Path
 
-__all__ = ["lock_file"]
+__all__ = ["lock", "lock_file"]
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def lock(handle: int, wait: bool) -> bool:
+        """Lock an open file; False if somebody else holds it and we don't wait."""
+        here = os.lseek(handle, 0, os.SEEK_CUR)
+        os.lseek(handle, 1 << 40, os.SEEK_SET)  # Beyond all content, for nobody could read that.
+        try:
+            msvcrt.locking(handle, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return lock(handle, wait) if wait else False  # It waits for ten seconds only.
+        finally:
+            os.lseek(handle, here, os.SEEK_SET)
+        return True
+else:
+    import fcntl
+
+    def lock(handle: int, wait: bool) -> bool:
+        """Lock an open file; False if somebody else holds it and we don't wait."""
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            return False
+        return True
 
 
 def lock_file(file: Path) -> int:
@@ -19,17 +45,8 @@ def lock_file(file: Path) -> int:
     """
     handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            try:
-                msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-            except OSError as error:
-                raise BlockingIOError(str(error)) from None
-        else:
-            import fcntl
-
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not lock(handle, wait=False):
+            raise BlockingIOError(errno.EWOULDBLOCK, "somebody else holds the lock", str(file))
     except BaseException:
         os.close(handle)
         raise

@@ -28,26 +28,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(file: BinaryIO, wait: bool) -> bool:
-        file.seek(1 << 40)  # Beyond all content, for a locked byte can't be read there.
-        try:
-            msvcrt.locking(file.fileno(), msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return _lock(file, wait) if wait else False
-        return True
-else:
-    import fcntl
-
-    def _lock(file: BinaryIO, wait: bool) -> bool:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            return False
-        return True
-
+from .locks import lock
 
 PAGE = 4096
 PUT, SYNCED, TAKEN, ACKED = 0, 2, 4, 6
@@ -80,7 +61,7 @@ class Owner:
         self.number = 1 + max((number for number, _ in _files(path)), default=1)
         self._path = path.with_name(f"{path.name}-owner-{self.number}")
         self._file = self._path.open("x+b")
-        _lock(self._file, wait=True)
+        lock(self._file.fileno(), wait=True)
         self._file.write(bytes(PAGE))
         self._file.flush()
         self._map = mmap.mmap(self._file.fileno(), PAGE)
@@ -178,7 +159,7 @@ def opening(path: Path) -> Iterator[None]:
     name = path.with_name(f"{path.name}-lock")
     while True:
         with name.open("ab") as file:
-            _lock(file, wait=True)
+            lock(file.fileno(), wait=True)
             try:
                 if not os.path.samestat(os.fstat(file.fileno()), name.stat()):
                     continue  # Its last user removed it while we waited.
@@ -199,7 +180,7 @@ def others(path: Path, mine: int | None = None) -> tuple[int, list[DeadOwner]]:
         if number == mine:
             continue
         file = name.open("r+b")
-        if _lock(file, wait=False):
+        if lock(file.fileno(), wait=False):
             dead.append(DeadOwner(number, name, file))
         else:
             alive += 1

@@ -515,6 +515,9 @@ class PostgresQueue(MessageQueue):
         if self._listener is not None:
             self._listener.join()
 
+    def _lose_power(self) -> None:
+        self._kill()  # The messages are with the server, which keeps what it has committed.
+
     def _end(self) -> None:
         self._closed = True
         self._changed.notify_all()

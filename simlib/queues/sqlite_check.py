@@ -117,5 +117,5 @@ def compare_with_marks(
             dropped,
             messages,
         ),
-        stacklevel=4,
+        stacklevel=7,
     )

@@ -7,6 +7,7 @@ and every row is taken whose seal fits.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from os import PathLike
 from pathlib import Path
@@ -87,7 +88,8 @@ def recover_sqlite(path: str | PathLike[str], into: str | PathLike[str]) -> Salv
                 rows[row.id] = row
     _compare_with_counts(source, rows, counts, lost)
     with SQLiteQueue(target) as queue:
-        queue._work(queue._strict, lambda: _store(queue, [rows[n] for n in sorted(rows)]))
+        database = queue._handle.database
+        database.work(database.strict, _store, [rows[n] for n in sorted(rows)])
     return Salvage(target, len(rows), tuple(lost))
 
 
@@ -254,7 +256,7 @@ def _compare_with_counts(path: Path, rows: dict[int, _Row], counts: list[Any], l
         lost.append((path, None, f"of the messages that waited, {missing} are missing"))
 
 
-def _store(queue: SQLiteQueue, rows: list[_Row]) -> None:
+def _store(cursor: sqlite3.Cursor, rows: list[_Row]) -> None:
     last = rows[-1].id if rows else 0
     delayed = 0
     values = []
@@ -270,13 +272,13 @@ def _store(queue: SQLiteQueue, rows: list[_Row]) -> None:
                 *(row.priority, row.headers, row.body),
             )
         )
-    queue._strict.executemany(
+    cursor.executemany(
         "INSERT INTO message (id, seal, attempts, due, mirror, place, priority, headers, body) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         values,
     )
     taken = last - len(rows)
-    queue._strict.execute(
+    cursor.execute(
         "UPDATE message SET taken = ?, last = ?, delayed = ?, seal = ? WHERE id = 0",
         (taken, last, delayed, 1 + taken + last + delayed),
     )

@@ -23,7 +23,8 @@ Row 0 has the counts, because it shares its page with the messages whose turn it
 to write is a fifth of the cost. ``head``: no message below it is simply next. ``taken``: how many
 do not wait any more. ``last``: the highest id ever taken, for the newest row may be gone.
 ``delayed``: how many are. Their sum is its ``seal``, and its ``due`` is an instant before which no
-lease ends. The newest id less ``taken`` is what waits. Table ``aside`` keeps damaged rows.
+lease ends; its ``attempts`` turn between 0 and 1 where there is nothing else to write in order to
+sync. The newest id less ``taken`` is what waits. Table ``aside`` keeps damaged rows.
 """
 
 from __future__ import annotations
@@ -118,7 +119,8 @@ SET_ASIDE = (
     "INSERT INTO aside SELECT id, seal, attempts, priority, headers, body FROM message WHERE id = ?"
 )
 REMOVE = "DELETE FROM message WHERE id = ?"
-TOUCH = "UPDATE message SET seal = seal WHERE id = 0"  # A transaction as small as any.
+# A transaction as small as any. One that leaves a row as it is would write, and sync, nothing.
+TOUCH = "UPDATE message SET attempts = 1 - attempts WHERE id = 0"
 
 
 def statements() -> Iterable[str]:

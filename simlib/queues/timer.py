@@ -24,7 +24,7 @@ class Timer:
         self._delay = delay
         self._asked = threading.Event()
         self._stopped = threading.Event()
-        threading.Thread(target=self._run, name="FileQueue", daemon=True).start()
+        threading.Thread(target=self._run, name="simlib timer", daemon=True).start()
 
     def ask(self) -> None:
         """Have the function called in ``delay`` seconds, if that isn't to happen before."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from size import FULL
@@ -78,3 +79,31 @@ class Background:
 @pytest.fixture
 def background() -> type[Background]:
     return Background
+
+
+@pytest.fixture
+def small_disk(
+    tmp_path: Path, missing: Callable[[str, str], NoReturn]
+) -> Iterator[Callable[[int], Path]]:
+    """Mounts a file system of so many bytes."""
+    mounted: list[Path] = []
+
+    def mount(size: int) -> Path:
+        folder = tmp_path / f"disk-{len(mounted)}"
+        folder.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+        except FileNotFoundError:
+            missing("the program mount", "run the tests on Linux")
+        if done.returncode:
+            missing(
+                f"a file system of its own ({done.stderr.strip()})",
+                "run the tests as root, who may mount one",
+            )
+        mounted.append(folder)
+        return folder
+
+    yield mount
+    for folder in mounted:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -196,3 +196,10 @@ def _apply(content: bytearray, event: Event, survives: Survival) -> None:
         content.extend(bytes(end - len(content)))
     old = bytes(content[event.offset : end])
     content[event.offset : end] = survives(event.offset, old, event.data)
+
+
+def fill(file: Path) -> None:
+    """Leave no byte of the disk free."""
+    with file.open("wb", buffering=0) as ballast, suppress(OSError):
+        while True:
+            ballast.write(bytes(512))

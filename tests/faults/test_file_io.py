@@ -5,16 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import subprocess
 import threading
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
-from disk import Disk
+from disk import Disk, fill
 from size import size
 
 from simlib.queues import Empty, FileQueue, QueueError, RecoveryWarning
@@ -178,22 +176,6 @@ def test_a_write_in_pieces_is_completed(tmp_path: Path, monkeypatch: pytest.Monk
         assert [message.body for message in queue.get_many(9)] == [b"two"]
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path, missing: Any) -> Iterator[Path]:
-    """A file system of one megabyte."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)],
-        capture_output=True,
-        check=False,
-    )
-    if mounted.returncode:
-        missing("a small file system", "run the tests as root, who may mount one")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
 def put_endlessly(queue: FileQueue, put: list[bytes]) -> None:
     while True:
         body = b"%d" % len(put) * 50
@@ -201,18 +183,11 @@ def put_endlessly(queue: FileQueue, put: list[bytes]) -> None:
         put.append(body)
 
 
-def fill(file: Path) -> None:
-    """Leave no byte of the disk free."""
-    handle = os.open(file, os.O_WRONLY | os.O_CREAT)
-    with suppress(OSError):
-        while True:
-            os.write(handle, bytes(4096))
-    os.close(handle)
-
-
 @pytest.mark.parametrize("sync", ["always", "batch", "never"])
-def test_a_full_disk_refuses_puts_and_can_be_drained(small_disk: Path, sync: Any) -> None:
-    folder = small_disk / "q"
+def test_a_full_disk_refuses_puts_and_can_be_drained(
+    small_disk: Callable[[int], Path], sync: Any
+) -> None:
+    folder = small_disk(1 << 20) / "q"
     with FileQueue(folder, sync=sync, batch_time=None, segment_size=1 << 18) as queue:
         put: list[bytes] = []
         with pytest.raises(OSError, match="No space left") as caught:
@@ -240,30 +215,32 @@ def test_a_full_disk_refuses_puts_and_can_be_drained(small_disk: Path, sync: Any
         assert [message.body for message in queue.get_many(10)] == [b"there is room again"]
 
 
-def test_acks_that_could_not_be_written_are_no_secret(small_disk: Path) -> None:
-    queue = FileQueue(small_disk / "q", segment_size=1 << 17)
+def test_acks_that_could_not_be_written_are_no_secret(small_disk: Callable[[int], Path]) -> None:
+    disk = small_disk(1 << 20)
+    queue = FileQueue(disk / "q", segment_size=1 << 17)
     queue.put_many([b"%d" % number * 20 for number in range(3000)])
-    fill(small_disk / "filler")
+    fill(disk / "filler")
     for _ in range(2900):
         queue.ack(queue.get(block=False))
     assert queue.qsize() == 100
     with pytest.raises(OSError, match="No space left"):
         queue.close()
-    (small_disk / "filler").unlink()
-    with FileQueue(small_disk / "q") as queue:
+    (disk / "filler").unlink()
+    with FileQueue(disk / "q") as queue:
         assert queue.qsize() > 100  # at least once
 
 
-def test_a_disk_that_somebody_else_fills_can_be_drained(small_disk: Path) -> None:
-    with FileQueue(small_disk / "q", segment_size=1 << 17) as queue:
+def test_a_disk_that_somebody_else_fills_can_be_drained(small_disk: Callable[[int], Path]) -> None:
+    disk = small_disk(1 << 20)
+    with FileQueue(disk / "q", segment_size=1 << 17) as queue:
         bodies = [b"%d" % number * 20 for number in range(3000)]
         queue.put_many(bodies)
-        fill(small_disk / "filler")
+        fill(disk / "filler")
         seen = []
         for _ in bodies:
             message = queue.get(block=False)
             seen.append(message.body)
             queue.ack(message)
         assert seen == bodies
-    with FileQueue(small_disk / "q") as queue:
+    with FileQueue(disk / "q") as queue:
         assert queue.empty()

@@ -93,7 +93,7 @@ def small(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Files, dict[i
     queue.put_many([body(number) for number in range(1, 9)])
     queue.ack_many(queue.get_many(2))
     if request.param == "killed":
-        queue._checkpoint()
+        queue._handle.durability.checkpoint()
     queue.put(body(9), priority=3, headers={"k": [1]})
     queue.put(body(10), delay=5.0)
     queue.put(body(11))
@@ -295,7 +295,7 @@ def test_power_is_lost_at_any_moment(tmp_path: Path) -> None:
                     kept.pop(message.id, None)
                     maybe.add(message.id)
             if seed.random() < 0.05:
-                queue._checkpoint()
+                queue._handle.durability.checkpoint()
                 kept = dict.fromkeys(queue.ids(), b"")
         queue._lose_power()
 

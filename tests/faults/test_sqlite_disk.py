@@ -3,52 +3,20 @@
 from __future__ import annotations
 
 import errno
-import os
 import shutil
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+from disk import fill
 
 from simlib.queues import QueueError, RecoveryWarning, SQLiteQueue
 
 CHILD = Path(__file__).with_name("sqlite_child.py")
-
-
-@pytest.fixture
-def small_disk(
-    tmp_path: Path, missing: Callable[[str, str], NoReturn]
-) -> Iterator[Callable[[int], Path]]:
-    """Mounts a file system of so many bytes."""
-    mounted: list[Path] = []
-
-    def mount(size: int) -> Path:
-        folder = tmp_path / f"disk-{len(mounted)}"
-        folder.mkdir()
-        if not (sys.platform == "linux" and os.geteuid() == 0 and shutil.which("mount")):
-            missing("a file system of its own", "run the tests as root on Linux")
-        command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            missing(f"a file system of its own ({done.stderr.strip()})", "allow root to mount")
-        mounted.append(folder)
-        return folder
-
-    yield mount
-    for folder in mounted:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
-def fill(ballast: Path) -> None:
-    """Take all space that is left."""
-    with ballast.open("wb", buffering=0) as file, suppress(OSError):
-        while True:
-            file.write(bytes(512))
 
 
 @pytest.mark.parametrize("sync", ["always", "never"])

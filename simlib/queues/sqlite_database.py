@@ -1,0 +1,216 @@
+"""SQLite for a queue: two connections to one file, and what becomes of statements that fail."""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+import sqlite3
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+from . import sqlite_schema as sql
+from .base import QueueClosedError, QueueError
+from .sqlite_check import corrupt
+from .sqlite_schema import APPLICATION, PAGE, VERSION, Row
+
+_T = TypeVar("_T")
+
+PATIENCE = 60.0  # Seconds to wait for another process that holds the write lock.
+SHORTEST, LONGEST = 0.0001, 0.01  # Seconds between two tries to get it.
+LARGEST_LOG = 32 << 20  # Bytes that the log's file keeps when it starts again.
+
+
+class Database:
+    """Connections to a queue's file: ``strict`` syncs whenever it commits, ``lazy`` only the start
+    of a log that starts again, which would else be mixed up with what it replaces.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    """
+
+    strict: sqlite3.Cursor
+    lazy: sqlite3.Cursor
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.closed = False
+        self.broken: str | None = None
+        """Why nothing can be done any more, if so."""
+        self.stopped = False
+        """Whether it is closed or broken."""
+        self._connections: list[sqlite3.Connection] = []
+
+    def connect(self) -> None:
+        """Open the file; make it a queue if nothing is in it.
+
+        Raises
+        ------
+        QueueError
+            The file is something else, or of a version that this one does not know.
+        """
+        self.strict = self._connection("FULL")
+        self.lazy = self._connection("NORMAL")
+        self._check_version()
+        self.do(self.strict, "PRAGMA journal_mode = WAL")
+
+    def _connection(self, level: str) -> sqlite3.Cursor:
+        connection = sqlite3.connect(
+            self.path, timeout=0, isolation_level=None, check_same_thread=False
+        )
+        self._connections.append(connection)
+        connection.text_factory = bytes
+        cursor = connection.cursor()
+        for setting in (
+            f"synchronous = {level}",
+            "wal_autocheckpoint = 0",  # We choose the moment, to know what is synced.
+            "cache_spill = OFF",  # The log has whole transactions only.
+            "trusted_schema = OFF",
+            "cell_size_check = ON",
+            f"journal_size_limit = {LARGEST_LOG}",
+        ):
+            self.do(cursor, f"PRAGMA {setting}")
+        return cursor
+
+    def _check_version(self) -> None:
+        application = self.do(self.strict, "PRAGMA application_id")[0][0]
+        if not application and not self.do(self.strict, "SELECT 1 FROM sqlite_schema"):
+            self._create()
+            return
+        version = self.do(self.strict, "PRAGMA user_version")[0][0]
+        if application != APPLICATION:
+            raise QueueError(
+                f"{self.path} is an SQLite database, but no queue (its application_id is "
+                f"{application:#x}, a queue's is {APPLICATION:#x}); choose another path"
+            )
+        if version != VERSION:
+            raise QueueError(
+                f"{self.path} is a queue of version {version}, and this program knows version "
+                f"{VERSION} only; open it with the program that made it"
+            )
+
+    def _create(self) -> None:
+        # Only here: in a database that exists, either would write.
+        self.do(self.strict, f"PRAGMA page_size = {PAGE}")
+        self.do(self.strict, "PRAGMA auto_vacuum = INCREMENTAL")
+        self.do(self.strict, "PRAGMA journal_mode = WAL")
+
+        def create(cursor: sqlite3.Cursor) -> None:
+            for statement in sql.statements():
+                cursor.execute(statement)
+            cursor.execute(f"PRAGMA application_id = {APPLICATION}")
+            cursor.execute(f"PRAGMA user_version = {VERSION}")
+
+        self.work(self.strict, create)
+
+    def do(self, cursor: sqlite3.Cursor, statement: str, values: Row = ()) -> list[Any]:
+        """Run a statement, by itself a transaction unless one has begun."""
+        if self.stopped:
+            self.refuse()
+        try:
+            return cursor.execute(statement, values).fetchall()
+        except sqlite3.Error as error:
+            return self.again(error, cursor, statement, values)
+
+    def again(
+        self, failure: sqlite3.Error, cursor: sqlite3.Cursor, statement: str, values: Row = ()
+    ) -> list[Any]:
+        """Run a statement that failed, again and again while others write."""
+        end = time.monotonic() + PATIENCE
+        longest = SHORTEST
+        while code(failure) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            if time.monotonic() > end:
+                raise QueueError(
+                    f"another process has kept {self.path} locked for {PATIENCE:g} s; "
+                    "end it, or let it go on if it was stopped"
+                )
+            time.sleep(random.uniform(0, longest))
+            longest = min(2 * longest, LONGEST)
+            try:
+                return cursor.execute(statement, values).fetchall()
+            except sqlite3.Error as error:
+                failure = error
+        return self.fail(failure)
+
+    def work(self, cursor: sqlite3.Cursor, work: Callable[..., _T], *values: Any) -> _T:
+        """Call ``work`` with a cursor and values, in one transaction."""
+        if self.stopped:
+            self.refuse()
+        try:
+            cursor.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:
+            self.again(error, cursor, "BEGIN IMMEDIATE")
+        try:
+            result = work(cursor, *values)
+            cursor.execute("COMMIT")
+        except BaseException as error:
+            with suppress(sqlite3.Error):
+                cursor.execute("ROLLBACK")
+            if isinstance(error, sqlite3.Error):
+                self.fail(error)
+            raise
+        return result
+
+    def refuse(self) -> NoReturn:
+        """Say why nothing can be done."""
+        if self.broken and not self.closed:
+            raise QueueError(self.broken)
+        raise QueueClosedError("the queue is closed")
+
+    def fail(self, error: sqlite3.Error) -> NoReturn:
+        """Say in our own terms what SQLite says; after failed input or output, do nothing more."""
+        kind = code(error)
+        if kind == sqlite3.SQLITE_FULL:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path)) from error
+        if kind in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT):
+            raise corrupt(self.path, str(error)) from error
+        if kind in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN):
+            self.broken = (
+                f"reading, writing or syncing {self.path} failed ({error}); what is on disk is not "
+                "known. Close the queue, look after the disk, and open the queue again"
+            )
+            self.stopped = True
+            raise QueueError(self.broken) from error
+        writable = os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK)
+        if kind in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM) and not writable:
+            raise PermissionError(
+                errno.EACCES, f"{os.strerror(errno.EACCES)} ({error})", str(self.path)
+            ) from error
+        raise corrupt(self.path, str(error)) from error
+
+    def confine(self, size: int) -> None:
+        """Let the file have no more than so many bytes; what doesn't fit fails as on a full disk."""
+        for connection in self._connections:
+            connection.execute(f"PRAGMA max_page_count = {size // PAGE}")
+
+    def disconnect(self, checkpoint: bool = False) -> None:
+        """Close the connections. SQLite would copy the log into the database and remove it; a
+        database whose name is gone for the moment it leaves alone."""
+        aside = beside(self.path, "-moved")
+        moved = not checkpoint and sys.platform != "win32" and self.path.exists()
+        if moved:
+            self.path.rename(aside)
+        try:
+            for connection in reversed(self._connections):
+                with suppress(sqlite3.Error):
+                    connection.close()
+        finally:
+            if moved:
+                aside.rename(self.path)
+
+
+def beside(path: Path, ending: str) -> Path:
+    """A file next to the database."""
+    return path.with_name(path.name + ending)
+
+
+def code(error: sqlite3.Error) -> int:
+    """Which of SQLite's primary errors it is."""
+    number: int = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+    return number & 0xFF
