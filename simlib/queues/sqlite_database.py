@@ -185,7 +185,7 @@ class Database:
         raise corrupt(self.path, str(error)) from error
 
     def confine(self, size: int) -> None:
-        """Let the file have no more than so many bytes; what doesn't fit fails as on a full disk."""
+        """Let the file have no more than so many bytes; what is more fails as on a full disk."""
         for connection in self._connections:
             connection.execute(f"PRAGMA max_page_count = {size // PAGE}")
 
