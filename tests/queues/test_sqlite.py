@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import time
@@ -122,6 +123,13 @@ def test_the_log_does_not_grow_without_bound(path: Path) -> None:
         assert path.with_name("q.db-wal").stat().st_size < 20_000_000
 
 
+def wait_until_synced(queue: SQLiteQueue) -> None:
+    end = time.monotonic() + 60.0
+    while queue._handle.durability.puts_to_sync:
+        assert time.monotonic() < end
+        time.sleep(0.001)
+
+
 def test_batches_are_synced_in_time(path: Path) -> None:
     with SQLiteQueue(path, sync="batch", batch_size=3, batch_time=None) as q:
         account = q._handle.durability
@@ -135,10 +143,25 @@ def test_batches_are_synced_in_time(path: Path) -> None:
         assert account.puts_to_sync == 0
     with SQLiteQueue(path, sync="batch", batch_time=0.001) as q:
         q.put(b"5")
-        end = time.monotonic() + 60.0
-        while q._handle.durability.puts_to_sync:
-            assert time.monotonic() < end
-            time.sleep(0.001)
+        wait_until_synced(q)
+
+
+def test_a_batch_that_a_full_disk_did_not_take_is_synced_when_there_is_room(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with SQLiteQueue(path, sync="batch", batch_time=0.001) as q:
+        flush = q._handle.flush
+        failures = iter([OSError(errno.ENOSPC, "no space left")] * 2)
+
+        def fail_twice() -> None:
+            for failure in failures:
+                raise failure
+            flush()
+
+        monkeypatch.setattr(q._handle, "flush", fail_twice)
+        q.put(b"1")
+        wait_until_synced(q)
+        assert next(failures, None) is None
 
 
 @pytest.mark.parametrize("sync", ["batch", "never"])
