@@ -298,8 +298,8 @@ def _bounds(info: FieldInfo, step: Any) -> tuple[float | None, float | None]:
 def _labelled(control: widgets.Widget, name: str, tooltip: str | None, unit: str) -> widgets.Widget:
     control.description = name.replace("_", " ") + (f" ({unit})" if unit not in ("", name) else "")
     control.tooltip = tooltip or ""
-    control.style.description_width = "9em"
-    control.layout.width = "26em"
+    control.style.description_width = "11em"
+    control.layout.width = "28em"
     return control
 
 

@@ -1,4 +1,4 @@
-"""Producers, queues, consumers, callers and services as SimPy processes."""
+"""Producers, queues, consumers, callers, services and brokers as SimPy processes."""
 
 from .broker_node import BrokerNode
 from .broker_publisher import BrokerPublisher, Confirms

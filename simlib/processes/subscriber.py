@@ -256,10 +256,7 @@ class Subscriber:
             node.in_hand.add(row)
         held = delivery, session, row, now
         if self._in is None:
-            if self._idle:
-                self._idle.popleft().fire(held)
-            else:
-                self._buffer.append(held)
+            self._receive(held)
         else:
             self._in.send(held, node.occupy(node.deliver_cost) + node.network)
 
