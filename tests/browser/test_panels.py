@@ -141,6 +141,37 @@ def test_a_bound_on_the_queue_turns_messages_away(server: Lab, page: Page) -> No
     assert not page.locator(".jp-RenderedText[data-mime-type*=stderr]").count()
 
 
+def test_a_lost_publish_harms_only_those_who_send_once(server: Lab, page: Page) -> None:
+    page.goto(server.address("04_delivery_guarantees.ipynb"))
+    page.set_default_timeout(240_000)
+    run_all_cells(page)
+    page.set_default_timeout(60_000)
+    bring_into_view(page)
+    before = picture(page)
+    missing = page.locator(".panel-table tr", has_text="never booked").locator("td")
+    doubled = page.locator(".panel-table tr", has_text="booked more than once").locator("td")
+    expect(missing).to_have_text(["0 messages"] * 3)
+    expect(doubled.nth(1)).not_to_have_text("0 messages")
+    expect(doubled.nth(2)).to_have_text("0 messages")
+
+    page.locator(".control-publish-lost .noUi-handle").focus()
+    page.keyboard.press("ArrowRight")
+    lossy = after(page, before)
+    assert readout(page, "control-publish-lost") == "0.05"
+    expect(missing.nth(0)).not_to_have_text("0 messages")
+    expect(missing.nth(1)).to_have_text("0 messages")
+
+    # Repetitions of what is not confirmed come after a second, and the memory is shorter.
+    page.locator(".control-confirm-lost .noUi-handle").focus()
+    page.keyboard.press("ArrowRight")
+    confirmed = after(page, lossy)
+    expect(doubled.nth(2)).to_have_text("0 messages")
+    page.locator(".control-window select").select_option("0.5 s")
+    after(page, confirmed)
+    expect(doubled.nth(2)).not_to_have_text("0 messages")
+    assert not page.locator(".jp-RenderedText[data-mime-type*=stderr]").count()
+
+
 def test_a_routing_key_lights_up_queues_and_a_slow_subscriber_falls_behind(
     server: Lab, page: Page
 ) -> None:

@@ -17,13 +17,14 @@ from simlib.present import (
     figures_over,
     latencies,
     latency_over_time,
+    lost_and_doubled,
     measured_over_time,
     queue_over_time,
     show,
     warm_up,
     who_waits,
 )
-from simlib.scenarios import PointToPoint, SyncVsAsync
+from simlib.scenarios import Delivery, PointToPoint, SyncVsAsync
 
 RESULTS = {
     "call": SyncVsAsync(messages=400).run(1),
@@ -104,6 +105,28 @@ def test_the_words_are_those_of_the_data() -> None:
     assert "200 ms at 0.5, 1 s at 0.9" in ax.get_label()
     said = latencies({"one": [1.0, 2.0, 3.0]}).get_label()
     assert "one: median 2 s" in said
+
+
+def test_what_is_lost_goes_to_the_left_and_what_is_doubled_to_the_right() -> None:
+    payments = Delivery(messages=300)
+    careless = payments.replace(semantics="at most once", confirms=False, crash=0.1)
+    runs = {
+        "lost": careless.run(1),
+        "doubled": payments.replace(ack_lost=0.2).run(1),
+        "right": payments.run(1),
+    }
+    ax = lost_and_doubled(runs)
+    missing, surplus = (
+        [bar.get_width() for container in ax.containers[start::2] for bar in container]
+        for start in (0, 1)
+    )
+    lost, doubled = runs["lost"].summary(), runs["doubled"].summary()
+    assert missing == [-lost["missing"], 0, 0]
+    assert surplus == [0, doubled["surplus"], 0]
+    label = ax.get_label()
+    assert f"lost: {lost['missing']:.0f} never booked, 0 booked too often" in label
+    assert f"money wrong by +{doubled['money_wrong']:,.0f}" in label
+    assert "right: 0 never booked, 0 booked too often, money right" in label
 
 
 def test_a_measured_run_counts_what_waits_and_what_is_in_flight() -> None:
