@@ -13,7 +13,7 @@ from typing import Any
 from ..broker import Broker, Channel, Death, Delivery, QueueState
 from ..queues import MessageQueue
 from .environment import Environment, Timer
-from .line import Line
+from .line import Line, do
 from .record import Ledger, Record
 
 __all__ = ["BrokerNode"]
@@ -111,7 +111,7 @@ class BrokerNode:
         # Queues that a restart deleted, as they were.
         self._former: list[QueueState] = []
         self._free_at = 0.0
-        self._inside = Line(env, _do, 1) if publish_cost else None
+        self._inside = Line(env, do, 1) if publish_cost else None
         self._timed = False
         self._alarm = inf
         env.process(self._notice_times())
@@ -169,7 +169,8 @@ class BrokerNode:
         # As a rule somebody was waiting in each queue, and every copy has its row already.
         if refused or not reached or reached != copied:
             self._note_copies(reached, refused, body)
-        if self._timed:
+        if self._timed or "expiration" in properties:
+            self._timed = True
             self.watch()
         return not refused
 
@@ -239,6 +240,8 @@ class BrokerNode:
         row = self.row(death.queue, death.body, death.headers)
         record, now = self.record, self.env._now
         left = record.extra["left"]
+        if death.queue in self.dead_letters and row in record.dead_lettered:
+            record.dead_lettered.remove(row)
         if death.reached:
             self._moved += 1
             self._moved_to[row] = death.reached[0]
@@ -335,7 +338,7 @@ class BrokerNode:
         yield Timer(self.env, 0).at(self.env._now)
         for name in self.broker.queues:
             self._place(name)
-        self._timed = any(
+        self._timed = self._timed or any(
             state.options.message_ttl is not None
             or state.options.expires is not None
             or self.broker.queue(name).storage.lease is not None
@@ -422,10 +425,6 @@ class BrokerNode:
             redelivered=self.record.redelivered(),
             redone=self.record.redone(),
         )
-
-
-def _do(task: Callable[[], object]) -> None:
-    task()
 
 
 def _account(record: Record, reason: str) -> array[int]:

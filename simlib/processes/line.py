@@ -8,7 +8,7 @@ from typing import Any
 
 from .environment import Environment, Timer
 
-__all__ = ["Line"]
+__all__ = ["Line", "do"]
 
 
 class Line:
@@ -52,3 +52,8 @@ class Line:
                 yield timer
             while under_way and under_way[0][0] <= env._now:
                 arrive(under_way.popleft()[1])
+
+
+def do(act: Callable[[], object]) -> None:
+    """Let what arrives be done: for a line on which acts are sent."""
+    act()

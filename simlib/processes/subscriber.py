@@ -14,7 +14,7 @@ from ..distributions import BLOCK, Distribution, Uniform
 from .broker_node import BrokerNode
 from .environment import Draws, Environment, Timer, stream
 from .faults import NO_FAULTS, Faults
-from .line import Line
+from .line import Line, do
 
 __all__ = ["Held", "Subscriber", "happens"]
 
@@ -33,10 +33,6 @@ class _Session:
 Held = tuple[Delivery, _Session, int, float]
 
 NEVER: Iterator[bool] = repeat(False)
-
-
-def _do(act: Callable[[], object]) -> None:
-    act()
 
 
 class Subscriber:
@@ -157,7 +153,7 @@ class Subscriber:
         self._epoch = 0
         network = node.network
         self._in = Line(env, self._receive, 0) if network or node.deliver_cost else None
-        self._out = Line(env, _do, 0) if network else None
+        self._out = Line(env, do, 0) if network else None
         self._session: _Session | None = None
         self.place = len(node.on_restart)
         """Which of the broker's subscribers it is, from 0; what a label ``subscriber`` says."""

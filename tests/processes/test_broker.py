@@ -396,6 +396,30 @@ def test_a_message_may_expire_while_nobody_has_time() -> None:
     assert series["queue_length"].iloc[-1] == series["in_system"].iloc[-1] == 0
 
 
+def test_messages_that_bring_their_own_end_expire_in_time() -> None:
+    env = Environment()
+    node = one_queue(env)
+    BrokerPublisher(env, node, Trace([0.0, 1.0]), keys="q", expiration=2.0)
+    env.run()
+    assert env.now == 3.0
+    assert column(node, "left") == [2.0, 3.0]
+    assert node.ledger() == Ledger(published=2, expired=2)
+
+
+def test_a_dead_letter_may_be_lost_in_a_restart() -> None:
+    env = Environment()
+    limits = {"delivery_limit": 0, "dead_letter_exchange": "", "dead_letter_routing_key": "dead"}
+    node = one_queue(env, options=limits)
+    BrokerPublisher(env, node, Trace([0.0]), keys="q")
+    Subscriber(env, node, "q", Deterministic(1.0), poison=1.0)
+    env.run()
+    assert node.ledger() == Ledger(published=1, dead_lettered=1, duplicates=1)
+    node.on_restart.clear()
+    node.restart()
+    assert node.ledger() == Ledger(published=1, lost=1, duplicates=1)
+    assert list(result_of(node).messages["outcome"]) == ["lost"]
+
+
 # The broker stops and starts
 
 
