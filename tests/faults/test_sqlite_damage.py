@@ -129,13 +129,14 @@ def check(found: Found, expected: dict[int, bytes]) -> None:
 
 
 @pytest.mark.timeout(4 * 3600)
-def test_no_flipped_bit_goes_unnoticed(small: Any, tmp_path: Path) -> None:
+def test_no_flipped_bit_goes_unnoticed(small: Any, tmp_path: Path, tally: Any) -> None:
     files, expected = small
     places = [(name, at) for name in files if "owner" not in name for at in range(len(files[name]))]
     seed = random.Random(7)
     count = size(150, len(places))
     refused = recovered = 0
     for name, at in places if count == len(places) else seed.sample(places, count):
+        tally.count("bit flipped in a byte", "SQLiteQueue")
         damaged = bytearray(files[name])
         damaged[at] ^= 1 << seed.randrange(8)
         path = lay_out(tmp_path / "copy", {**files, name: bytes(damaged)})
@@ -182,7 +183,7 @@ def test_a_damaged_body_is_reported_and_the_others_are_delivered(tmp_path: Path)
 
 @pytest.mark.timeout(4 * 3600)
 def test_a_log_cut_short_anywhere_loses_nothing_that_was_synced_without_an_error(
-    tmp_path: Path,
+    tmp_path: Path, tally: Any
 ) -> None:
     (tmp_path / "original").mkdir()
     queue = SQLiteQueue(tmp_path / "original" / "q.db")
@@ -196,6 +197,7 @@ def test_a_log_cut_short_anywhere_loses_nothing_that_was_synced_without_an_error
     unsynced = {name: data for name, data in files.items() if "owner" not in name}
     everything = {number: body(number) for number in range(1, 7)}
     for cut in range(0, len(log), size(1999, 1)):
+        tally.count("log cut off at a byte", "SQLiteQueue")
         found = read_all(lay_out(tmp_path / "copy", {**files, "q.db-wal": log[:cut]}))
         # The marks know what was synced, so a log that is too short is damage.
         assert isinstance(found.refused, CorruptQueueError) or found.bodies == everything
@@ -207,7 +209,7 @@ def test_a_log_cut_short_anywhere_loses_nothing_that_was_synced_without_an_error
 
 @pytest.mark.parametrize("nul", [False, True], ids=["gone", "NULs"])
 def test_a_power_cut_leaves_what_was_synced_whatever_became_of_the_rest(
-    tmp_path: Path, nul: bool
+    tmp_path: Path, tally: Any, nul: bool
 ) -> None:
     """The log as it was at the last sync; after that any of its sectors may be missing."""
     folder = tmp_path / "original"
@@ -239,6 +241,7 @@ def test_a_power_cut_leaves_what_was_synced_whatever_became_of_the_rest(
                 log[start : sector + 512] = bytes(min(sector + 512, len(now)) - start)
         if not nul:
             log = log[: seed.choice([len(synced), len(now)])]
+        tally.count("power cut between two calls", "SQLiteQueue, always")
         copy = {"q.db": (folder / "q.db").read_bytes(), "q.db-wal": bytes(log)}
         found = read_all(lay_out(tmp_path / "copy", copy))
         assert found.refused is None
@@ -274,7 +277,7 @@ def test_a_strict_ack_survives_a_power_cut(tmp_path: Path) -> None:
         assert [message.body for message in queue.get_many(9)] == [b"2"]
 
 
-def test_power_is_lost_at_any_moment(tmp_path: Path) -> None:
+def test_power_is_lost_at_any_moment(tmp_path: Path, tally: Any) -> None:
     path = tmp_path / "q.db"
     seed = random.Random(11)
     kept: dict[int, bytes] = {}
@@ -282,6 +285,7 @@ def test_power_is_lost_at_any_moment(tmp_path: Path) -> None:
     for _ in range(size(12, 200)):
         queue = SQLiteQueue(path, sync=seed.choice(["always", "batch"]), batch_time=None)
         assert kept.keys() <= queue.ids() <= kept.keys() | maybe
+        tally.count("power cut between two calls", f"SQLiteQueue, {queue.sync}")
         kept = {number: kept[number] for number in queue.ids() if number in kept}
         maybe = set()
         for _ in range(seed.randrange(30)):

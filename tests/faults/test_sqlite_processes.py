@@ -60,7 +60,7 @@ def drain(queue: SQLiteQueue) -> list[int]:
 
 
 @pytest.mark.parametrize("sync", ["always", "batch", "never"])
-def test_a_killed_process_loses_nothing(tmp_path: Path, sync: Any) -> None:
+def test_a_killed_process_loses_nothing(tmp_path: Path, tally: Any, sync: Any) -> None:
     path = tmp_path / "q.db"
     seed = random.Random(1)
     put: set[int] = set()
@@ -69,6 +69,7 @@ def test_a_killed_process_loses_nothing(tmp_path: Path, sync: Any) -> None:
     unsure: set[int] = set()
     start = 0
     for _ in range(size(10, 200)):
+        tally.count("kill -9 at work", f"SQLiteQueue, {sync}")
         child = Child("both", path, start, sync=sync)
         said = []
         for line in child.lines():
@@ -97,7 +98,7 @@ def test_a_killed_process_loses_nothing(tmp_path: Path, sync: Any) -> None:
 
 
 @pytest.mark.parametrize("processes", [2, 4])
-def test_processes_share_a_queue(tmp_path: Path, processes: int) -> None:
+def test_processes_share_a_queue(tmp_path: Path, tally: Any, processes: int) -> None:
     path = tmp_path / "q.db"
     each = size(150, 5000)
     children = [
@@ -105,6 +106,8 @@ def test_processes_share_a_queue(tmp_path: Path, processes: int) -> None:
     ]
     children += [Child("consume", path) for _ in range(processes // 2)]
     said = [line for child in children for line in child.end()]
+    for _ in said:
+        tally.count(f"call of one of {processes} processes", "SQLiteQueue, always")
     assert {child.process.returncode for child in children} == {0}
     put = Counter(number for letter, number in said if letter == "p")
     acked = Counter(number for letter, number in said if letter == "a")
