@@ -1,22 +1,17 @@
 """Pictures and panels. Only this room knows matplotlib and ipywidgets."""
 
+from .comparisons import coverage, figures_over, operation_costs, warm_up
 from .learning import Exercise, Prediction
 from .panel import Panel, panel
+from .pictures import COLOURS, axes, show
 from .playground import RoutingPlayground
 from .plots import (
-    COLOURS,
-    axes,
-    coverage,
-    figures_over,
     latencies,
     latency_over_time,
     lost_and_doubled,
     measured_over_time,
-    operation_costs,
     queue_over_time,
-    show,
     subscribers_over_time,
-    warm_up,
     who_waits,
 )
 from .topology import topology

@@ -19,7 +19,8 @@ from pydantic.fields import FieldInfo
 from ..analysis.metrics import METRICS, quantity
 from ..analysis.result import Result
 from ..scenarios.base import Scenario
-from .plots import axes, queue_over_time, show
+from .pictures import axes, show
+from .plots import queue_over_time
 
 __all__ = ["Panel", "panel"]
 

@@ -9,7 +9,7 @@ import ipywidgets as widgets
 
 from ..broker import Broker
 from .panel import ERROR, error_in_words, with_picture
-from .plots import show
+from .pictures import show
 from .topology import topology
 
 __all__ = ["RoutingPlayground"]

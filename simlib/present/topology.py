@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 
 from ..broker import Binding, Broker, QueueState, topic_matches
 from ..broker.exchanges import Exchange
-from .plots import COLOURS, axes
+from .pictures import COLOURS, axes
 
 __all__ = ["topology"]
 
