@@ -16,12 +16,13 @@ from .sqlite_schema import COUNTS, HELD, NEWEST, intact
 from .wal import Log
 
 
-def corrupt(path: Path, what: str) -> CorruptQueueError:
+def corrupt(path: Path, what: str, offset: int | None = None) -> CorruptQueueError:
     """The error that says what is wrong with a file, and what to do."""
     return CorruptQueueError(
         f"{path} is damaged: {what}. simlib.queues.recover(path) saves the intact messages into a "
         "new queue",
         path,
+        offset,
     )
 
 

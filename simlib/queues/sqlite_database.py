@@ -47,17 +47,19 @@ class Database:
         """Whether it is closed or broken."""
         self._connections: list[sqlite3.Connection] = []
 
-    def connect(self) -> None:
-        """Open the file; make it a queue if nothing is in it.
+    def connect(self, new: bool) -> None:
+        """Open the file; make it a queue if nothing is in it, and nothing should be (``new``).
 
         Raises
         ------
+        CorruptQueueError
+            SQLite finds nothing in a file that is not new: it can't read the start of its log.
         QueueError
             The file is something else, or of a version that this one does not know.
         """
         self.strict = self._connection("FULL")
         self.lazy = self._connection("NORMAL")
-        self._check_version()
+        self._check_version(new)
         self.do(self.strict, "PRAGMA journal_mode = WAL")
 
     def _connection(self, level: str) -> sqlite3.Cursor:
@@ -78,9 +80,11 @@ class Database:
             self.do(cursor, f"PRAGMA {setting}")
         return cursor
 
-    def _check_version(self) -> None:
+    def _check_version(self, new: bool) -> None:
         application = self.do(self.strict, "PRAGMA application_id")[0][0]
         if not application and not self.do(self.strict, "SELECT 1 FROM sqlite_schema"):
+            if not new:
+                raise corrupt(beside(self.path, "-wal"), "its start can't be read", 0)
             self._create()
             return
         version = self.do(self.strict, "PRAGMA user_version")[0][0]

@@ -13,7 +13,10 @@ from .owners import DeadOwner, Owner, anybody_else, opening, others
 from .sqlite_check import compare_with_marks, corrupt, look_through
 from .sqlite_database import Database, beside
 from .sqlite_durability import Durability, reserve
+from .sqlite_schema import PAGE
 from .wal import Log, read_log
+
+_FIRST = 8 * PAGE  # More bytes than the log of a new queue has.
 
 
 class Handle:
@@ -54,7 +57,11 @@ class Handle:
     ) -> None:
         database = self.database
         try:
-            database.connect()
+            # Puts come after the transaction that makes a queue, which is synced.
+            used = alive or any(owner.marks.put for owner in dead)
+            if log is not None:
+                used = used or log.transactions > 1 or log.size > _FIRST
+            database.connect(new=not used)
             if not alive:
                 database.work(database.strict, self._take_over, log, dead)
             self.owner = Owner(self._path, reserve(self._sync))

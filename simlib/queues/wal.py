@@ -49,6 +49,11 @@ class Log:
     """Where the bytes of this run end: what lies between it and ``end`` is dropped."""
 
     @property
+    def transactions(self) -> int:
+        """How many transactions have their end in the log, damaged or not."""
+        return sum(frame.pages > 0 for frame in self.frames)
+
+    @property
     def dropped(self) -> int:
         """Bytes that were written in this run and that SQLite does not see."""
         return max(0, self.size - self.end)

@@ -321,7 +321,7 @@ def test_a_log_that_vanished_is_noticed(tmp_path: Path) -> None:
     queue.put(b"1")
     queue._kill()
     (tmp_path / "q.db-wal").unlink()
-    with pytest.raises(CorruptQueueError, match="message 1 was on disk"):
+    with pytest.raises(CorruptQueueError, match="its start can't be read"):
         SQLiteQueue(path)
 
 
@@ -370,3 +370,28 @@ def test_recovering_keeps_everything_of_a_sound_queue(small: Any, tmp_path: Path
         assert {message.id for message in messages if message.attempts > 1} == {3}
         assert queue.put(b"") == 14
     assert files == {name: (tmp_path / "copy" / name).read_bytes() for name in files}
+
+
+def test_a_queue_whose_log_lost_its_start_is_not_taken_for_a_new_one(tmp_path: Path) -> None:
+    """The schema may still be in the log only, and a file in which SQLite finds none is empty."""
+    folder = tmp_path / "original"
+    folder.mkdir()
+    queue = SQLiteQueue(folder / "q.db")
+    for number in range(1, 7):
+        queue.put(body(number))
+    queue._kill()
+    files = files_of(folder)
+    unmarked = {name: data for name, data in files.items() if "owner" not in name}
+    for at in (0, 9, 20, 40, 100, 5_000, 20_000):  # all in the first transaction
+        damaged = bytearray(files["q.db-wal"])
+        damaged[at] ^= 4
+        for others in (files, unmarked):
+            path = lay_out(tmp_path / "copy", {**others, "q.db-wal": bytes(damaged)})
+            found = read_all(path)
+            assert isinstance(found.refused, CorruptQueueError), at
+            again = read_all(path)
+            assert isinstance(again.refused, CorruptQueueError), at
+            salvage = recover(path, tmp_path / "copy" / "new.db")
+            saved = read_all(salvage.path)
+            assert saved.bodies.items() <= {n: body(n) for n in range(1, 7)}.items()
+            assert len(saved.bodies) == 6 or salvage.lost, at
