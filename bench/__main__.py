@@ -3,7 +3,7 @@
     python -m bench [names...] [--write | --no-write]
 
 Without names all groups are measured and the results written; a run of some groups only prints
-theirs, unless --write asks for a file with these alone.
+theirs, unless --write asks to bring these up to date in the file.
 """
 
 import argparse
@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--write",
         action=argparse.BooleanOptionalAction,
-        help="write bench/RESULTS.md; without this, only a run of all groups does",
+        help="write into bench/RESULTS.md; without this, only a run of all groups does",
     )
     options = parser.parse_args(arguments)
     if unknown := [name for name in options.names if name not in GROUPS]:
@@ -54,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"{table}\n", flush=True)
             tables.append(table)
     if write:
-        print(f"written: {save(tables)}", file=sys.stderr)
+        print(f"written: {save(tables, everything=not options.names)}", file=sys.stderr)
     return 0
 
 

@@ -74,9 +74,16 @@ def at_least(limit: float, value: float) -> str:
     return f"≥ {limit:g} {'✓' if value >= limit else '✗'}"
 
 
-def save(tables: Iterable[Table]) -> Path:
-    """Write all results in one step: a run that is interrupted leaves the old ones."""
-    text = "\n".join([HEAD, _machine(), "", *(f"{table}\n" for table in tables)])
+def save(tables: Iterable[Table], *, everything: bool) -> Path:
+    """Write the results in one step: a run that is interrupted leaves the old ones.
+
+    Unless they are everything there is, tables of other groups stay as they are.
+    """
+    sections = {table.title: f"{table}\n\n{_when()}\n" for table in tables}
+    if not everything and RESULTS.exists():
+        old = RESULTS.read_text(encoding="utf-8").split("\n## ")[1:]
+        sections = {text.partition("\n")[0]: f"## {text.strip()}\n" for text in old} | sections
+    text = "\n".join([HEAD, _machine(), "", *sections.values()])
     handle, name = tempfile.mkstemp(dir=RESULTS.parent, prefix=".results-")
     new = Path(name)
     try:
@@ -93,7 +100,7 @@ def save(tables: Iterable[Table]) -> Path:
 HEAD = """\
 # How fast it is
 
-Measured by `make bench` in one run. On a machine with neighbours absolute times vary by the hour,
+Measured by `make bench`, each table in one run. On a machine with neighbours absolute times vary by the hour,
 so read the ratios: contender and baseline ran in one process, in short slices that took turns
 (A B A B … A), and each slice of the contender is divided by the mean of the two slices of the
 baseline around it. A ratio is given as **median** (lowest–highest) of its slices. Times are CPU
@@ -104,12 +111,14 @@ reached.
 
 
 def _machine() -> str:
-    facts = {
-        "Date": f"{datetime.now(UTC):%Y-%m-%d}",
-        **machine(),
-        "Libraries": ", ".join(f"{name} {version(name)}" for name in LIBRARIES),
-    }
-    if hasattr(os, "getloadavg"):
-        load = os.getloadavg()[2]
-        facts["Load"] = f"{load:.1f} processes ran in the last 15 minutes on average, this included"
+    libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
+    facts = {**machine(), "Libraries": libraries}
     return "\n".join(f"- {name}: {fact}" for name, fact in facts.items())
+
+
+def _when() -> str:
+    """When a table was measured, and how busy the machine was."""
+    said = f"*Measured on {datetime.now(UTC):%Y-%m-%d}"
+    if hasattr(os, "getloadavg"):
+        said += f"; {os.getloadavg()[2]:.1f} processes ran in the 15 minutes before, on average"
+    return f"{said}.*"
