@@ -100,11 +100,11 @@ def save(tables: Iterable[Table], *, everything: bool) -> Path:
 HEAD = """\
 # How fast it is
 
-Measured by `make bench`, each table in one run. On a machine with neighbours absolute times vary by the hour,
-so read the ratios: contender and baseline ran in one process, in short slices that took turns
-(A B A B … A), and each slice of the contender is divided by the mean of the two slices of the
-baseline around it. A ratio is given as **median** (lowest–highest) of its slices. Times are CPU
-times of the process, after a slice of each for warming up, with Python's garbage collector on;
+Measured by `make bench`, each table in one run. On a machine with neighbours absolute times vary
+by the hour, so read the ratios: contender and baseline ran in one process, in short slices that
+took turns (A B A B … A), and each slice of the contender is divided by the mean of the two slices
+of the baseline around it. A ratio is given as **median** (lowest–highest) of its slices. Times are
+CPU times of the process, after a slice of each for warming up, with Python's garbage collector on;
 where a table says *wall* they are what a clock on the wall shows. ✓ and ✗ tell whether a goal is
 reached.
 """

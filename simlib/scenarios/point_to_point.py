@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from functools import partial
@@ -40,13 +41,17 @@ from .forecasts import queue_forecast
 __all__ = ["PointToPoint"]
 
 
+_ROOM = 1 << 30  # bytes that must be free: containers may have next to none
+
+
 def _fast_place() -> str | None:
     """Where to put a run's files: in memory, where the system offers that.
 
     What a crash leaves is worked out from what was synced, so a run need not wait for a disk.
     """
     memory = "/dev/shm"
-    return memory if os.access(memory, os.W_OK) else None
+    has_room = os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > _ROOM
+    return memory if has_room else None
 
 
 class PointToPoint(OpenScenario):
