@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NoReturn
 
 import pytest
@@ -54,9 +55,7 @@ class Server:
 
 
 @pytest.fixture(scope="module")
-def server(
-    tmp_path_factory: pytest.TempPathFactory, missing: Callable[[str, str], NoReturn]
-) -> Iterator[Server]:
+def server(missing: Callable[[str, str], NoReturn]) -> Iterator[Server]:
     remedy = "apt-get install postgresql"
     installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     found = [*(Path(p) for p in [shutil.which("initdb")] if p), *installed[-1:]]
@@ -67,14 +66,12 @@ def server(
             pwd.getpwnam("postgres")
         except KeyError:
             missing("a user postgres", remedy)
-    folder = tmp_path_factory.mktemp("server")
-    for parent in folder.parents:
-        if parent.stat().st_uid == os.geteuid() and not parent.stat().st_mode & 0o001:
-            parent.chmod(parent.stat().st_mode | 0o011)
-    server = Server(found[0].parent, folder)
-    server.start()
-    yield server
-    server.stop("immediate")
+    # Not among pytest's folders, which every session closes to other users when it starts.
+    with TemporaryDirectory(prefix="simlib-server-") as folder:
+        server = Server(found[0].parent, Path(folder))
+        server.start()
+        yield server
+        server.stop("immediate")
 
 
 def terminate(server: Server, *, but: int = 0) -> None:
