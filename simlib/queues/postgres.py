@@ -85,11 +85,17 @@ _THIS = (
 ACK = f"DELETE FROM simlib_message_1 {_THIS}"
 NACK = f"UPDATE simlib_message_1 SET owner = NULL, due = NULL {_THIS}"
 ATTEMPT = "SELECT attempts FROM simlib_message_1 WHERE queue = %s AND id = %s AND owner IS NOT NULL"
-RELEASE = "UPDATE simlib_message_1 SET owner = NULL, due = NULL WHERE queue = %s AND due <= %s"
+# What somebody else is dealing with at the moment is skipped: two that wait for each other's rows
+# would be a deadlock.
+_LEFT = (
+    "UPDATE simlib_message_1 AS m SET owner = NULL, due = NULL FROM (SELECT id FROM "
+    "simlib_message_1 AS m WHERE queue = %(queue)s AND {} FOR UPDATE OF m SKIP LOCKED) AS these "
+    "WHERE m.queue = %(queue)s AND m.id = these.id"
+)
+RELEASE = _LEFT.format("due <= %(now)s")
 RETURN = "UPDATE simlib_message_1 SET owner = NULL, due = NULL WHERE queue = %s AND owner = %s"
-RETURN_DEAD = (
-    "UPDATE simlib_message_1 AS m SET owner = NULL, due = NULL WHERE queue = %s "
-    "AND owner IS NOT NULL AND owner <> %s AND NOT EXISTS (SELECT 1 FROM pg_locks AS l "
+RETURN_DEAD = _LEFT.format(
+    "owner IS NOT NULL AND owner <> %(owner)s AND NOT EXISTS (SELECT 1 FROM pg_locks AS l "
     "JOIN pg_database AS d ON d.oid = l.database AND d.datname = current_database() "
     "WHERE l.locktype = 'advisory' AND l.objsubid = 2 AND l.granted "
     f"AND l.classid = {LOCKS} AND l.objid = m.owner::oid)"
@@ -231,6 +237,8 @@ class PostgresQueue(MessageQueue):
                 row = cursor.execute("SELECT pg_current_xact_id_if_assigned()::text").fetchone()
                 transaction = row[0] if row else None
                 cursor.execute("COMMIT")
+            except self._psycopg.errors.DeadlockDetected:
+                cursor.execute("ROLLBACK")  # It has done nothing; the others go on now.
             except (self._psycopg.OperationalError, self._psycopg.InterfaceError):
                 if not cursor.connection.closed:
                     cursor.execute("ROLLBACK")
@@ -247,7 +255,10 @@ class PostgresQueue(MessageQueue):
     def _was_committed(self, transaction: str) -> bool:
         """What became of a transaction whose commit was not answered."""
         while True:
-            status = self._read("SELECT pg_xact_status(%s::xid8)", (transaction,))[0][0]
+            try:
+                status = self._read("SELECT pg_xact_status(%s::xid8)", (transaction,))[0][0]
+            except self._psycopg.errors.InvalidParameterValue:
+                return False  # It lies "in the future": a crash took it before it was on disk.
             if status != "in progress":
                 return bool(status == "committed")
             time.sleep(SHORTEST)
@@ -420,9 +431,8 @@ class PostgresQueue(MessageQueue):
 
     def _bury(self) -> bool:
         """Give back what dead owners held; whether there was any of it."""
-        return bool(
-            self._write(lambda c: c.execute(RETURN_DEAD, (self.name, self._owner)).rowcount)
-        )
+        values = {"queue": self.name, "owner": self._owner}
+        return bool(self._write(lambda cursor: cursor.execute(RETURN_DEAD, values).rowcount))
 
     # Notifications
 
@@ -457,7 +467,8 @@ class PostgresQueue(MessageQueue):
         if due is not None:
             now = self.clock()
             if due <= now:
-                self._write(lambda cursor: cursor.execute(RELEASE, (self.name, now)).rowcount)
+                values = {"queue": self.name, "now": now}
+                self._write(lambda cursor: cursor.execute(RELEASE, values).rowcount)
 
     def _due_in(self) -> float:
         due = self._read(DUE, (self.name,))[0][0]
