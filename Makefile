@@ -1,9 +1,11 @@
 # The workbook's commands. `make` alone lists them.
 # Another Python than python3:          make setup PYTHON=python3.13
 # Arguments for the command behind one: make test ARGS="-k queue"
+# Tests in one process, for a debugger:  make test N=0
 
 PYTHON ?= python3
 ARGS   ?=
+N      ?= 2
 VENV   := .venv
 PY     := $(VENV)/bin/python
 # The last file a set-up writes: without it, the environment counts as not made.
@@ -14,6 +16,9 @@ LAB := $(PY) -m jupyterlab --ServerApp.ip=127.0.0.1 \
   --ServerApp.root_dir=notebooks --LabApp.default_url=/lab/tree/00_start_here.ipynb \
   --LabApp.extension_manager=readonly --LabApp.news_url=None \
   --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate
+
+# Whole files to a worker: a notebook's cells need their order, and reference cases share their runs.
+WORKERS := -n $(N) --dist loadfile --no-loadscope-reorder
 
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=60 \
   --nbval-sanitize-with=tests/nbval_sanitize.cfg
@@ -31,7 +36,7 @@ lab: $(READY) ## open the workbook in JupyterLab
 	@$(LAB) $$(test "$$(id -u)" != 0 || echo --allow-root) $(ARGS)
 
 test: $(READY) ## run every test: unit, property, browser, and notebooks against their saved output
-	$(PY) -m pytest $(NBVAL) $(ARGS) tests notebooks
+	$(PY) -m pytest $(NBVAL) $(WORKERS) $(ARGS) tests notebooks
 
 notebooks: $(READY) ## execute the notebooks again, in place (ARGS=--refresh: measured times, too)
 	$(PY) -m tools.notebooks $(ARGS)
@@ -51,7 +56,7 @@ lint: $(READY) ## check style and types
 	$(PY) -m mypy
 
 lock: ## choose the versions again (needs uv; ARGS=--upgrade takes the newest)
-	uv pip compile pyproject.toml --group dev --group bench --extra cluster --extra live \
+	uv pip compile pyproject.toml --group dev --group checks --group bench --extra present --extra cluster --extra live \
 	  --python-version 3.11 --universal --generate-hashes --no-header --quiet \
 	  $(ARGS) --output-file requirements.lock
 
