@@ -18,7 +18,7 @@ import pytest
 from simlib.broker import Broker, Delivery, MessageBroker, MessageChannel
 from simlib.live import RabbitMQ
 
-PATIENCE = 15.0
+PATIENCE = 120.0
 """How long a real server may take for anything (seconds)."""
 
 
