@@ -154,12 +154,15 @@ class Result:
         for enqueued, started in stations:
             np.copyto(outcomes, OUTCOMES.index("waiting"), where=~np.isnan(enqueued))
             np.copyto(outcomes, OUTCOMES.index("in service"), where=~np.isnan(started))
-        np.copyto(outcomes, OUTCOMES.index("acked"), where=~np.isnan(columns["finished"]))
+        if "delivered" in columns:
+            np.copyto(outcomes, OUTCOMES.index("in service"), where=~np.isnan(columns["delivered"]))
+        acked = ~np.isnan(columns.get("acked", columns["finished"]))
+        np.copyto(outcomes, OUTCOMES.index("acked"), where=acked)
         outcomes[refused] = OUTCOMES.index("dropped")
         if ledger is None:
-            ready, unacked, acked, dropped = np.bincount(outcomes, minlength=4).tolist()
+            ready, unacked, done, dropped = np.bincount(outcomes, minlength=4).tolist()
             ledger = Ledger(
-                published=len(outcomes), acked=acked, ready=ready, unacked=unacked, dropped=dropped
+                published=len(outcomes), acked=done, ready=ready, unacked=unacked, dropped=dropped
             )
         duration = cut_off(ledger)
         if duration is None:
