@@ -93,6 +93,13 @@ class Server:
             else:
                 pytest.fail("nothing is pending that could make it so", pytrace=False)
 
+    def wait(self, seconds: float) -> None:
+        """Let so much time pass, and nothing else happen."""
+        if self.clock is None:
+            time.sleep(seconds)
+        else:
+            self.clock.advance(seconds)
+
     def until_ready(self, queue: str, count: int) -> None:
         """Let time pass until so many messages are ready."""
         self.until(lambda: self.broker.message_count(queue) == count)
