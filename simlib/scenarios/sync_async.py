@@ -74,6 +74,10 @@ class SyncVsAsync(OpenScenario):
         """How many requests can be worked on at once: one per worker."""
         return self.workers
 
+    @property
+    def places(self) -> int | None:
+        return self.capacity
+
     def _simulate(self, env: Environment, progress: Progress | None) -> Result:
         record = Record("answered")
         with MemoryQueue(clock=env.clock) as doorway, MemoryQueue(self.capacity or 0) as middle:
