@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 
 from ..analysis.explanation import Forecast
 from ..analysis.result import Result
+from ..analysis.run_lengths import Needed, needed_by_queue
 from ..distributions import Arrivals, Distribution, Durations, Exponential
 from ..processes import Environment, Ledger
 from ..processes.recursions import draw_before
@@ -90,6 +91,18 @@ class Scenario(BaseModel, ABC):
         """What theory predicts, which formula applies, or why none does."""
         return Forecast(model="none", why=f"no formula describes {type(self).__name__} as a whole")
 
+    @property
+    def offered_load(self) -> float | None:
+        """Work that arrives per second and worker, and all else that takes a worker's time.
+
+        None where nothing arrives by itself.
+        """
+        return None
+
+    def needed(self) -> Needed | None:
+        """How many messages a run must have to be trusted; None if no formula says so."""
+        return None
+
     @abstractmethod
     def _simulate(self, env: Environment, progress: Progress | None) -> Result:
         """Run with SimPy processes."""
@@ -144,6 +157,15 @@ class PublishingScenario(Scenario):
     def load(self) -> float:
         """Work that arrives per second and worker; above 1 a queue grows without end."""
         return self.slowest * self.arrival_rate
+
+    @property
+    def offered_load(self) -> float:
+        """Work that arrives per second and worker, and all else that takes a worker's time."""
+        return self.load
+
+    def needed(self) -> Needed | None:
+        """How many messages a run must have to be trusted; None if no formula says so."""
+        return needed_by_queue(self.offered_load, self.interarrival, None, self.servers)
 
     def replace(self, **changes: Any) -> Self:
         """The same scenario with other parameters, validated like new.
@@ -226,9 +248,19 @@ class OpenScenario(PublishingScenario):
     service: Durations = parameter(Exponential(mean=1.0), "work that a message brings", unit="s")
 
     @property
+    def places(self) -> int | None:
+        """How many messages may wait; None: any number."""
+        return None
+
+    @property
     def slowest(self) -> float:
         """Work that a message brings per worker (s)."""
         return self.service.average / self.servers
+
+    def needed(self) -> Needed | None:
+        return needed_by_queue(
+            self.offered_load, self.interarrival, self.service, self.servers, self.places
+        )
 
     @model_validator(mode="after")
     def _enough_work(self) -> Self:

@@ -191,6 +191,10 @@ class PointToPoint(OpenScenario):
         """How many messages can be worked on at once: ``batch_size`` per consumer."""
         return self.consumers * self.batch_size
 
+    @property
+    def places(self) -> int | None:
+        return self.capacity
+
     def obstacle(self) -> str | None:
         if self.queue != "memory":
             return f"a recursion puts nothing into a queue, and queue is {self.queue!r}"

@@ -77,6 +77,10 @@ class SyncVsAsync(OpenScenario):
         """How many requests can be worked on at once: one per worker."""
         return self.workers
 
+    @property
+    def places(self) -> int | None:
+        return self.capacity
+
     def obstacle(self) -> str | None:
         for name in ("capacity", "outage", "slowdown"):
             if getattr(self, name) is not None:
