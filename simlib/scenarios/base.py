@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import model_validator
 from pydantic.fields import FieldInfo
 
 from ..analysis.explanation import Forecast
@@ -18,6 +18,7 @@ from ..analysis.run_lengths import Needed, needed_by_queue
 from ..distributions import Arrivals, Distribution, Durations, Exponential
 from ..processes import Environment, Ledger
 from ..processes.recursions import draw_before
+from ..values import Value, parameter
 
 __all__ = ["Engine", "OpenScenario", "Progress", "PublishingScenario", "Scenario", "parameter"]
 
@@ -27,31 +28,12 @@ Progress = Callable[[float], None]
 """Told now and then how much of a run is done, from 0 to 1."""
 
 
-def parameter(
-    default: Any, description: str, *, unit: str = "", step: float | None = None, **bounds: Any
-) -> Any:
-    """A field of a scenario: its default, one line of description, unit, step and bounds.
-
-    Validation errors, the JSON form, the documentation table and the panel all come from here.
-    """
-    return Field(
-        default,
-        description=description,
-        json_schema_extra={"unit": unit, "step": step},
-        **bounds,
-    )
-
-
-class Scenario(BaseModel, ABC):
+class Scenario(Value, ABC):
     """A question with its parameters; ``run`` answers it.
 
     A scenario is a value: frozen, comparable, and the same in JSON. Parameters that it doesn't
     know are refused.
     """
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True
-    )
 
     derived: ClassVar[dict[str, FieldInfo]] = {}
     """What ``replace`` takes beside the fields, described in the same way."""
@@ -118,7 +100,7 @@ class Scenario(BaseModel, ABC):
     @classmethod
     def parameters(cls) -> dict[str, FieldInfo]:
         """Everything that ``replace`` takes, with its description, unit and bounds."""
-        return {**cls.model_fields, **cls.derived}
+        return {**super().parameters(), **cls.derived}
 
 
 class PublishingScenario(Scenario):
