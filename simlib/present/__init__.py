@@ -1,6 +1,7 @@
 """Pictures and panels. Only this room knows matplotlib and ipywidgets."""
 
 from .comparisons import coverage, figures_over, operation_costs, warm_up
+from .exercises import exercise
 from .learning import Exercise, Prediction
 from .panel import Panel, panel
 from .pictures import COLOURS, axes, show
@@ -24,6 +25,7 @@ __all__ = [
     "RoutingPlayground",
     "axes",
     "coverage",
+    "exercise",
     "figures_over",
     "latencies",
     "latency_over_time",
