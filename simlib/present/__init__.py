@@ -6,6 +6,7 @@ require("sim", __name__)
 require("present", __name__)
 
 from .comparisons import coverage, figures_over, operation_costs, warm_up
+from .exercises import exercise
 from .learning import Exercise, Prediction
 from .panel import Panel, panel
 from .pictures import COLOURS, axes, show
@@ -29,6 +30,7 @@ __all__ = [
     "RoutingPlayground",
     "axes",
     "coverage",
+    "exercise",
     "figures_over",
     "latencies",
     "latency_over_time",
