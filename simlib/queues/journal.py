@@ -157,6 +157,14 @@ class Journal(LogWriter):
         """Write down that messages are done; ``drop`` them next."""
         self._note(SETTLED, ids)
 
+    def finish(self, number: int) -> None:
+        """Write down that a message is done, and keep it no longer, in one go."""
+        self._note(SETTLED, (number,))
+        segment, _, size = self._places[number]
+        segment.live -= size
+        self._live -= size
+        del self._places[number]
+
     def drop(self, ids: Collection[int]) -> None:
         """Keep messages no longer, if they still are."""
         for number in ids:

@@ -117,8 +117,10 @@ class LogWriter:
 
     def _append(self, data: bytes, records: int, reserve: int) -> tuple[Segment, int]:
         """Write records; where they begin. So many bytes must stay free behind them."""
+        segment = self._segments[-1]
         size = len(data)
-        segment = self._room_for(size, reserve)
+        if segment.spoiled or segment.used + size + reserve > segment.allocated:
+            segment = self._room_for(size, reserve)
         offset = segment.used
         try:
             segment.append(data)
@@ -131,20 +133,13 @@ class LogWriter:
         return segment, offset
 
     def _room_for(self, size: int, reserve: int) -> Segment:
-        """The segment that so many bytes are appended to, with as many free behind them."""
-        segment = self._segments[-1]
-        if segment.spoiled:
-            segment.wipe()
-        if segment.used + size + reserve > segment.allocated:
-            segment = self._make_room(size, reserve)
-        return segment
-
-    def _make_room(self, size: int, reserve: int) -> Segment:
         """A segment with room, a new one if the last is full.
 
         What needs no reserve takes what there is when the disk is full.
         """
         segment = self._segments[-1]
+        if segment.spoiled:
+            segment.wipe()
         try:
             if segment.used + size + reserve > self._segment_size and segment.used > HEADER_SIZE:
                 segment = self._roll()
