@@ -111,11 +111,9 @@ class Handle:
         return self.database.closed
 
     def flush(self) -> None:
-        """Sync everything this handle did, unless it is closed."""
-        if self.database.broken:
-            self.database.refuse()
-        if not self.database.closed:
-            self.durability.flush()
+        """Sync everything this handle did."""
+        self.database.check()
+        self.durability.flush()
 
     def close(self) -> None:
         """Give back what this handle holds, sync, and leave one tidy file if it was the last."""
@@ -147,7 +145,7 @@ class Handle:
                 if not keep:
                     self.durability.shrink()
             finally:
-                self.database.closed = self.database.stopped = True
+                self.database.closed = self.database.in_doubt = True
                 if forget:
                     self.owner.forget()
                 elif keep:
@@ -160,7 +158,7 @@ class Handle:
 
     def leave_to_parent(self) -> None:
         """In a forked child: use nothing, and close no connection, of what the parent has open."""
-        self.database.closed = self.database.stopped = True
+        self.database.closed = self.database.in_doubt = True
         self.owner.leave(keep=True)
         _inherited.append(self.database)
 

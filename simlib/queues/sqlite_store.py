@@ -53,7 +53,7 @@ class Store:
 
     def put_plain(self, body: bytes) -> int:
         """Store a message that has nothing but a body, and has room; its id."""
-        if self._database.stopped or self._durability.full or len(body) > LARGE:
+        if self._database.in_doubt or self._durability.full or len(body) > LARGE:
             self._durability.check_room(len(body))
         values = (crc32(body, PLAIN), body)
         try:
@@ -70,8 +70,8 @@ class Store:
     ) -> range | None:
         """Store messages; their ids, or None if there is no room for all."""
         if not bodies:
-            if self._database.stopped:
-                self._database.refuse()
+            if self._database.in_doubt:
+                self._database.check()
             return range(0)
         size = sum(map(len, bodies))
         self._durability.check_room(size)
@@ -127,8 +127,8 @@ class Store:
 
     def ack(self, message: Message) -> None:
         """Remove a message that is held."""
-        if self._database.stopped:
-            self._database.refuse()
+        if self._database.in_doubt:
+            self._database.check()
         values = (message[0], message[4], self._clock())
         try:
             self._settler.execute(sql.ACK, values)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
+import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from simlib.queues import CorruptQueueError, Empty, LeaseLostError, QueueError, SQLiteQueue
+from simlib.queues import sqlite_database
 from simlib.queues.wal import read_log
 
 
@@ -203,6 +205,69 @@ def test_a_priority_that_does_not_fit_is_refused(path: Path) -> None:
             with pytest.raises(ValueError, match=r"priority must be within"):
                 q.put(b"", priority=priority + (1 if priority > 0 else -1))
         assert [m.priority for m in q.get_many(9)] == [2**63 - 2, -(2**63) + 2]
+
+
+def interrupted(call: Callable[[], Any], place: int) -> bool:
+    """Call it, with Ctrl-C when the so-manieth call of SQLite returns; False if there are fewer."""
+    left = place
+
+    def profile(frame: Any, event: str, function: Any) -> None:
+        nonlocal left
+        if event == "c_return" and isinstance(
+            getattr(function, "__self__", None), sqlite3.Cursor | sqlite3.Connection
+        ):
+            left -= 1
+            if not left:
+                raise KeyboardInterrupt
+
+    try:
+        sys.setprofile(profile)
+        call()
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.setprofile(None)
+    return False
+
+
+@pytest.mark.parametrize("sync", ["always", "batch", "never"])
+def test_an_interrupt_leaves_no_transaction_open(
+    tmp_path: Path, sync: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_database, "PATIENCE", 0.0)
+    calls: dict[str, Callable[[SQLiteQueue, Any], Any]] = {
+        "put": lambda q, held: q.put(b"new"),
+        "put with a bound": lambda q, held: q.put(b"new", headers={"k": 1}),
+        "put_many": lambda q, held: q.put_many([b"new", b"new"]),
+        "get": lambda q, held: q.get(),
+        "get_many": lambda q, held: q.get_many(2),
+        "ack": lambda q, held: q.ack(held[0]),
+        "ack_many": lambda q, held: q.ack_many(held),
+        "nack": lambda q, held: q.nack(held[0]),
+        "flush": lambda q, held: q.flush(),
+    }
+    for name, call in calls.items():
+        place = 1
+        path = tmp_path / f"{name}.db"
+        with (
+            SQLiteQueue(path, sync=sync, batch_time=None) as q,
+            SQLiteQueue(path, sync=sync, batch_time=None) as other,
+        ):
+            while True:
+                q.put_many([b"1", b"2", b"3"])
+                held = q.get_many(2)
+                done = not interrupted(lambda: call(q, held), place)  # noqa: B023
+                other.put(b"4")
+                assert q.put(b"5") == max(q.ids())
+                q.get()
+                ids = q.ids()
+                assert ids == other.ids()
+                if done:
+                    break
+                place += 1
+        assert place > 1 or name == "flush"
+        with SQLiteQueue(path) as q:
+            assert {message.id for message in q.get_many(1000)} == ids
 
 
 def alter(path: Path, statement: str) -> None:
