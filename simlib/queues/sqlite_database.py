@@ -15,6 +15,7 @@ from typing import Any, NoReturn, TypeVar
 
 from . import sqlite_schema as sql
 from .base import QueueClosedError, QueueError
+from .owners import PRIVATE
 from .sqlite_check import corrupt
 from .sqlite_schema import APPLICATION, PAGE, VERSION, Row
 
@@ -22,6 +23,7 @@ _T = TypeVar("_T")
 
 PATIENCE = 60.0  # Seconds to wait for another process that holds the write lock.
 SHORTEST, LONGEST = 0.0001, 0.01  # Seconds between two tries to get it.
+LARGEST = 999_999_000  # Bytes of a body and its headers, for a row may have a thousand millions.
 LARGEST_LOG = 32 << 20  # Bytes that the log's file keeps when it starts again.
 
 
@@ -58,6 +60,9 @@ class Database:
         QueueError
             The file is something else, or of a version that this one does not know.
         """
+        with suppress(FileExistsError):  # One that exists must not be opened: closing it would
+            # drop the locks that another connection of this process has on it.
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, PRIVATE))
         self.strict = self._connection("FULL")
         self.lazy = self._connection("NORMAL")
         self._check_version(new)

@@ -43,6 +43,7 @@ class Handle:
                 for owner in dead:
                     owner.give_reserve()
                 log = None if alive else read_log(beside(path, "-wal"))
+                _check_there(path, alive, log)
                 self.database = Database(path)
                 self._open(alive, dead, log, sync_acks, batch_size)
             except BaseException:
@@ -161,6 +162,14 @@ class Handle:
         self.database.closed = self.database.in_doubt = True
         self.owner.leave(keep=True)
         _inherited.append(self.database)
+
+
+def _check_there(path: Path, alive: int, log: Log | None) -> None:
+    """Refuse to make a database where only its log is left: SQLite would remove that."""
+    there = path.exists()
+    if (alive or log is not None) and not (there and path.stat().st_size):
+        what = "it is empty" if there else "it is gone"
+        raise corrupt(path, f"{what}, while {'it is open' if alive else 'its log is there'}")
 
 
 _inherited: list[Database] = []

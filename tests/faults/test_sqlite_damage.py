@@ -358,6 +358,68 @@ def test_recovering_refuses_what_it_should_not_touch(tmp_path: Path) -> None:
         recover(tmp_path / "none.db", tmp_path / "new.db")
 
 
+def test_recovering_says_when_a_file_is_short_old_or_gone(tmp_path: Path) -> None:
+    """Whatever is missing, something is said; and where nothing is said, nothing is missing."""
+    folder = tmp_path / "original"
+    folder.mkdir()
+    queue = SQLiteQueue(folder / "q.db")
+    states: list[Files] = []
+    for step in range(60):
+        queue.put(body(step) * 9)
+        if step % 3 == 0:
+            queue.ack(queue.get())
+        if step in (10, 30):
+            queue._handle.durability.checkpoint()
+        if step % 10 == 0:
+            states.append(files_of(folder))
+    ids = queue.ids()
+    queue._kill()
+    files = files_of(folder)
+    del files["q.db-shm"]
+    database, log = files["q.db"], files["q.db-wal"]
+    damages: list[Files] = [{"q.db-wal": state["q.db-wal"]} for state in states[:-1]]
+    damages += [{"q.db": database[:end]} for end in range(0, len(database), 1000)]
+    damages += [{"q.db-wal": log[:end]} for end in range(0, len(log), 10_001)]
+    damages += [{"q.db": database[:end], "q.db-wal": b""} for end in range(0, len(database), 2048)]
+    silent = 0
+    for damage in damages:
+        path = lay_out(tmp_path / "copy", {**files, **damage})
+        salvage = recover(path, tmp_path / "copy" / "new.db")
+        with SQLiteQueue(salvage.path) as queue:
+            missing = ids - queue.ids()
+        assert not missing or salvage.lost
+        silent += not salvage.lost
+    assert silent < len(damages) / 4  # Pages of which the log has the newer state are no loss.
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["empty", "gone"])
+@pytest.mark.parametrize("marked", [True, False], ids=["marked", "unmarked"])
+def test_a_database_that_is_gone_leaves_its_log_in_peace(
+    tmp_path: Path, there: bool, marked: bool
+) -> None:
+    """SQLite removes the log of an empty database, and all messages may be in it."""
+    path = tmp_path / "q.db"
+    queue = SQLiteQueue(path)
+    for number in range(1, 7):
+        queue.put(body(number))
+    queue._kill()
+    log = (tmp_path / "q.db-wal").read_bytes()
+    path.unlink()
+    if there:
+        path.touch()
+    if not marked:
+        (tmp_path / "q.db-owner-2").unlink()
+    for _ in range(2):
+        with pytest.raises(CorruptQueueError, match="its log is there") as caught:
+            SQLiteQueue(path)
+        assert caught.value.file == path
+    assert (tmp_path / "q.db-wal").read_bytes() == log
+    assert path.exists() == there
+    salvage = recover(path)
+    assert (salvage.messages, salvage.lost) == (6, ())
+    assert read_all(salvage.path).bodies == {number: body(number) for number in range(1, 7)}
+
+
 def test_recovering_keeps_everything_of_a_sound_queue(small: Any, tmp_path: Path) -> None:
     files, expected = small
     path = lay_out(tmp_path / "copy", files)

@@ -14,8 +14,15 @@ from typing import Any
 
 import pytest
 
-from simlib.queues import CorruptQueueError, Empty, LeaseLostError, QueueError, SQLiteQueue
-from simlib.queues import sqlite_database
+from simlib.queues import (
+    CorruptQueueError,
+    Empty,
+    LeaseLostError,
+    QueueError,
+    SQLiteQueue,
+    recover,
+    sqlite_database,
+)
 from simlib.queues.wal import read_log
 
 
@@ -268,6 +275,77 @@ def test_an_interrupt_leaves_no_transaction_open(
         assert place > 1 or name == "flush"
         with SQLiteQueue(path) as q:
             assert {message.id for message in q.get_many(1000)} == ids
+
+
+def test_a_queue_is_the_same_by_whatever_link_it_is_opened(path: Path) -> None:
+    (path.parent / "elsewhere").mkdir()
+    link = path.parent / "elsewhere" / "link.db"
+    link.symlink_to(path)
+    with SQLiteQueue(link) as one, SQLiteQueue(path) as other:
+        one.put_many([b"1", b"2"])
+        assert one.get().body == b"1"
+        assert other.get().body == b"2"
+        assert one.path == other.path == path
+    assert list(link.parent.iterdir()) == [link]
+    assert recover(link, path.parent / "new.db").messages == 2
+
+
+def test_a_file_with_two_names_is_refused(path: Path) -> None:
+    with SQLiteQueue(path) as q:
+        q.put(b"1")
+        path.with_name("other.db").hardlink_to(path)
+        with pytest.raises(QueueError, match="2 names"):
+            SQLiteQueue(path.with_name("other.db"))
+        assert q.get().body == b"1"
+
+
+def test_what_only_looks_like_an_owners_file_is_left_alone(path: Path) -> None:
+    victim = path.with_name("victim")
+    victim.write_bytes(b"precious " * 1000)
+    path.with_name("q.db-owner-2").symlink_to(victim)
+    path.with_name("q.db-owner-7").hardlink_to(victim)
+    path.with_name("q.db-owner-99999999999999999999").write_bytes(b"")
+    path.with_name("q.db-owner-\u0663").write_bytes(b"")
+    path.with_name("q.db-owner-4").mkdir()
+    os.mkfifo(path.with_name("q.db-owner-5"))
+    names = set(path.parent.iterdir())
+    for _ in range(2):
+        with SQLiteQueue(path) as q, SQLiteQueue(path) as other:
+            q.put(b"1")
+            other.ack(other.get())
+            with pytest.raises(Empty):  # It looks for what dead owners held.
+                other.get(block=False)
+    assert victim.read_bytes() == b"precious " * 1000
+    assert set(path.parent.iterdir()) == names | {path}
+
+
+def test_a_lock_that_is_a_link_is_not_followed(path: Path) -> None:
+    path.with_name("q.db-lock").symlink_to(path.with_name("victim"))
+    with pytest.raises(OSError, match="symbolic link"):
+        SQLiteQueue(path)
+    assert not path.with_name("victim").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other permissions")
+def test_a_queue_is_private_and_what_lies_beside_it_no_less(path: Path) -> None:
+    with SQLiteQueue(path), SQLiteQueue(path):
+        assert {file.stat().st_mode & 0o777 for file in path.parent.iterdir()} == {0o600}
+    path.chmod(0o660)
+    with SQLiteQueue(path), SQLiteQueue(path):
+        assert {file.stat().st_mode & 0o777 for file in path.parent.iterdir()} == {0o660}
+
+
+def test_a_message_that_is_too_large_is_refused_before_anything_is_written(path: Path) -> None:
+    huge = bytes(1_000_000_001)
+    with SQLiteQueue(path) as q:
+        for call in (
+            lambda: q.put(huge),
+            lambda: q.put(huge, priority=1),
+            lambda: q.put_many([b"", huge]),
+        ):
+            with pytest.raises(ValueError, match="1000000001 bytes"):
+                call()
+        assert q.put(b"1") == 1
 
 
 def alter(path: Path, statement: str) -> None:
