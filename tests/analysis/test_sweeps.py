@@ -73,8 +73,17 @@ def test_a_point_that_fails_is_reported_and_the_rest_go_on() -> None:
     with pytest.warns(UserWarning, match=r"2 of 6 runs failed; the first at \{'load': -1\}"):
         table = sweep(SHORT, {"load": [0.5, -1, 0.8]}, replications=2, progress=False)
     assert table["error"].notna().tolist() == [False, False, True, True, False, False]
-    assert "load must be a number > 0, got -1" in table["error"][2]
+    assert "load must be a number > 0 and <= 2, got -1" in table["error"][2]
     assert table["latency_mean"].isna().tolist() == [False, False, True, True, False, False]
+
+
+@pytest.mark.parametrize("load", [0, -1, 2.5, 3, float("inf"), float("nan"), True, "1"])
+def test_a_load_obeys_its_bound(load: object) -> None:
+    with pytest.raises(ValueError, match="load must be a number > 0 and <= 2, got"):
+        SHORT.replace(load=load)
+    assert SHORT.replace(load=2).load == pytest.approx(2)
+    with pytest.raises(ValueError, match="arrival_rate must be a number > 0, got -1"):
+        SHORT.replace(arrival_rate=-1)
 
 
 def test_what_is_stored_is_not_run_again(tmp_path: Path) -> None:
