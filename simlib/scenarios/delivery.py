@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -124,7 +125,7 @@ class Delivery(OpenScenario):
         with (
             TemporaryDirectory() as folder,
             Accounts(env.clock, self.window) as accounts,
-            node.broker,
+            closing(node),
         ):
             self._declare(env, node, Path(folder))
             publisher = self._publisher(env, node)
