@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -18,6 +17,7 @@ from ..broker import Broker
 from ..distributions import Arrivals, Durations, Exponential, Uniform
 from ..processes import BrokerNode, Draws, Environment, Timer
 from ..processes.accounts import Accounts, Bookkeeper
+from ..processes.directory import own_directory
 from ..processes.resending import PaymentPublisher
 from ..queues import FileQueue
 from ..queues.crash import kill
@@ -123,11 +123,11 @@ class Delivery(OpenScenario):
     def _simulate(self, env: Environment, progress: Progress | None) -> Result:
         node = BrokerNode(env, network=self.network, dead_letters={"dead"})
         with (
-            TemporaryDirectory() as folder,
+            own_directory() if self.queue == "file" else nullcontext(Path()) as folder,
             Accounts(env.clock, self.window) as accounts,
             closing(node),
         ):
-            self._declare(env, node, Path(folder))
+            self._declare(env, node, folder)
             publisher = self._publisher(env, node)
             self._bookkeeper(env, node, accounts)
             if self.restart_every is not None:
