@@ -145,6 +145,11 @@ class PublishingScenario(Scenario):
         """Work that arrives per second and worker; above 1 a queue grows without end."""
         return self.slowest * self.arrival_rate
 
+    @property
+    def offered_load(self) -> float:
+        """``load``, and whatever else takes a worker; NaN where no formula says how much."""
+        return self.load
+
     def replace(self, **changes: Any) -> Self:
         """The same scenario with other parameters, validated like new.
 

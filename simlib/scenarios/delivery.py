@@ -6,6 +6,7 @@ import json
 from collections.abc import Generator
 from contextlib import closing, nullcontext
 from functools import partial
+from math import nan
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -119,6 +120,13 @@ class Delivery(OpenScenario):
     def servers(self) -> int:
         """How many payments can be booked at once."""
         return 1
+
+    @property
+    def offered_load(self) -> float:
+        """``load``; NaN with faults, which repeat work and keep the bookkeeper from it."""
+        chances = ("confirm_lost", "delivery_lost", "crash", "booked_and_crashed", "ack_lost")
+        others = ("failing", "poison", "restart_every")
+        return nan if any(getattr(self, name) for name in (*chances, *others)) else self.load
 
     def _simulate(self, env: Environment, progress: Progress | None) -> Result:
         node = BrokerNode(env, network=self.network, dead_letters={"dead"})

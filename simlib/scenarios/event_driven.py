@@ -36,7 +36,8 @@ class EventDriven(OpenScenario):
     the same work to the same subscriber.
 
     The first subscriber may be down for a while. A queue and a table keep its events meanwhile;
-    calls go unanswered, and what has been tried too often is lost.
+    calls go unanswered, and what has been tried too often is lost. When it is up again, a reader of
+    a queue is connected at once, where one of :class:`PublishSubscribe` waits for the network.
 
     The result counts copies: a row for each event and subscriber, with the labels ``event`` and
     ``subscriber``, and ``answered``: when the publisher was done with the event (s). ``enqueued``

@@ -74,6 +74,15 @@ class SyncVsAsync(OpenScenario):
         """How many requests can be worked on at once: one per worker."""
         return self.workers
 
+    @property
+    def offered_load(self) -> float:
+        """``load`` with gets and acks, or what arrives per connection, if that is more."""
+        each, held = self.service.average, self.service.average
+        if self.mode == "async":
+            each, held = each + self.get_cost + self.ack_cost, self.put_cost
+        connections = (held + 2 * self.network) / self.connections
+        return self.arrival_rate * max(each / self.workers, connections)
+
     def _simulate(self, env: Environment, progress: Progress | None) -> Result:
         record = Record("answered")
         with MemoryQueue(clock=env.clock) as doorway, MemoryQueue(self.capacity or 0) as middle:
