@@ -342,7 +342,7 @@ class Result:
             ),
             # Where a queue crashes nobody knows which message a move is about; a broker gives back
             # what was delivered in vain.
-            moves={"requeued": ended[kept]},
+            moves={"requeued": released[kept]},
             ledger=Ledger(
                 published=len(outcomes),
                 duplicates=int(np.count_nonzero(kept)),

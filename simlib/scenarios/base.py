@@ -142,7 +142,7 @@ class PublishingScenario(Scenario):
 
     @property
     def offered_load(self) -> float:
-        """Work that arrives per second and worker, and all else that takes a worker's time."""
+        """``load``, and whatever else takes a worker; NaN where no formula says how much."""
         return self.load
 
     def needed(self) -> Needed | None:
