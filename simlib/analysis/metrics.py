@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import floor, isfinite, log10
 from typing import NamedTuple
 
-__all__ = ["METRICS", "Metric", "quantity"]
+__all__ = ["METRICS", "Metric", "figure", "quantity"]
 
 
 class Metric(NamedTuple):
@@ -60,6 +60,12 @@ METRICS = {
     "stored_max": Metric("stored, maximum", "messages"),
 }
 """The figures of every summary, in the order in which they are shown."""
+
+
+def figure(name: str, value: float) -> tuple[str, str]:
+    """The label of a figure of a summary, and its value with the unit."""
+    label, unit = METRICS.get(name, Metric(name))
+    return label, quantity(value, unit)
 
 
 def quantity(value: float, unit: str = "", digits: int = 3) -> str:
