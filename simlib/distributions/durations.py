@@ -311,10 +311,6 @@ class _Measured(Distribution, ABC):
 
     values: tuple[float, ...] = Field(min_length=1, repr=False)
 
-    if TYPE_CHECKING:
-
-        def __init__(self, values: ArrayLike) -> None: ...
-
     @field_validator("values")
     @classmethod
     def _not_negative(cls, values: tuple[float, ...]) -> tuple[float, ...]:
@@ -355,6 +351,10 @@ class Empirical(_Measured):
 
     kind: Literal["empirical"] = Field(default="empirical", repr=False)
 
+    if TYPE_CHECKING:
+
+        def __init__(self, values: ArrayLike) -> None: ...
+
     def sample(self, rng: np.random.Generator, size: int) -> Floats:
         return rng.choice(np.array(self.values), size)
 
@@ -369,6 +369,10 @@ class Replay(_Measured):
     """
 
     kind: Literal["replay"] = Field(default="replay", repr=False)
+
+    if TYPE_CHECKING:
+
+        def __init__(self, values: ArrayLike) -> None: ...
 
     @property
     def length(self) -> int | None:

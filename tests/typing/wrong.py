@@ -16,7 +16,7 @@ PointToPoint(polling="often")  # no distribution
 PointToPoint(queue="disk")  # no such choice
 PointToPoint(consumer=3)  # no such name
 PointToPoint(messages=10).run(seed="1")  # text for a number
-PointToPoint(messages=10).service.mean  # not every distribution has one
+print(PointToPoint(messages=10).service.mean)  # not every distribution has one
 SyncVsAsync(outage=3.0)  # no outage
 Outage(start=1.0)  # not all given
 Crash(what="disk", at=1.0)  # no such choice
