@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,8 +15,10 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtr, stdtrit
 
 from ..theory.checks import positive
+from ..values import html_table
 from .arguments import checked, level, whole
 from .doubts import DoubtWarning, Signs, copies, doubts, signs
+from .metrics import METRICS, Metric, quantity
 from .parallel import spread
 from .seeds import run_seeds
 
@@ -75,19 +77,37 @@ def interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
     return Interval(mean, mean - half_width, mean + half_width, half_width)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Replications:
     """Independent runs of one scenario."""
 
     scenario: Scenario
     """What was run."""
-    table: pd.DataFrame = field(repr=False)
+    table: pd.DataFrame
     """A row per replication, indexed by its seed; the columns are those of ``summary()``."""
     doubts: tuple[str, ...] = ()
     """Why the intervals can't be trusted, with the number of runs in doubt; empty if they can."""
 
     def __len__(self) -> int:
         return len(self.table)
+
+    def __repr__(self) -> str:
+        doubts = f", {len(self.doubts)} doubts" if self.doubts else ""
+        return f"<{len(self)} replications of {self.scenario!r}{doubts}>"
+
+    def _repr_html_(self) -> str:
+        rows = [(_named(metric), *self._written(metric)) for metric in map(str, self.table)]
+        caption = f"{len(self)} replications of {self.scenario!r}"
+        return html_table(
+            caption, [("figure", "mean", "95 % interval"), *rows], _in_words(self.doubts)
+        )
+
+    def _written(self, metric: str) -> tuple[str, str]:
+        """The mean of a metric with its unit, and the interval, for people to read."""
+        if len(self) < 2:
+            return _quantity(metric, float(self[metric].mean())), ""
+        mean, low, high, _ = interval(self[metric])
+        return _quantity(metric, mean), f"{_quantity(metric, low)} to {_quantity(metric, high)}"
 
     def __getitem__(self, metric: str) -> pd.Series[float]:
         """The values of one metric, one per replication."""
@@ -236,12 +256,27 @@ def _narrow(done: Sequence[Done], goal: HalfWidth) -> bool:
     )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Comparison:
     """Scenarios that were run side by side on common random numbers."""
 
     runs: tuple[Replications, ...]
     """The replications of each, in the order of the scenarios."""
+
+    def __repr__(self) -> str:
+        scenarios = ", ".join(repr(each.scenario) for each in self.runs)
+        return f"<Comparison of {scenarios}, {len(self.a)} replications>"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (_named(metric), *(_quantity(metric, value) for value in row))
+            for metric, row in zip(self.table.index, self.table.to_numpy().tolist(), strict=True)
+        ]
+        header = ("figure", "a", "b", "b - a", "from", "to (95 %)")
+        both = {"a": self.a, "b": self.b}
+        caption = "; ".join(f"{name}: {each.scenario!r}" for name, each in both.items())
+        doubted = [f"{name}: {doubt}" for name, each in both.items() for doubt in each.doubts]
+        return html_table(caption, [header, *rows], _in_words(doubted))
 
     @property
     def a(self) -> Replications:
@@ -349,6 +384,18 @@ class Comparison:
                     f"there are {len(self.runs)} scenarios, counted from 0, and none at {place}"
                 )
         return self.runs[b][metric].to_numpy() - self.runs[a][metric].to_numpy()
+
+
+def _named(metric: str) -> str:
+    return METRICS.get(metric, Metric(metric)).label
+
+
+def _quantity(metric: str, value: float) -> str:
+    return quantity(value, METRICS.get(metric, Metric(metric)).unit)
+
+
+def _in_words(doubts: Sequence[str]) -> list[str]:
+    return [f"In doubt: {doubt}." for doubt in doubts]
 
 
 def compare(

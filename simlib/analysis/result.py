@@ -14,8 +14,10 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from ..processes.record import Ledger, Record
+from ..values import html_table
 from .arguments import whole
 from .doubts import doubts, signs
+from .metrics import figure
 
 if TYPE_CHECKING:
     from ..scenarios.base import Scenario
@@ -29,7 +31,7 @@ OUTCOMES = ("waiting", "in service", "acked", "dropped", "lost", "dead-lettered"
 DIED = [OUTCOMES.index(name) for name in ("dropped", "lost", "dead-lettered", "expired")]
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Result:
     """What happened in one run, and what it amounts to.
 
@@ -50,23 +52,36 @@ class Result:
     """How many consumers there are to work; None where that is not known, as of a part."""
     ledger: Ledger
     """Where every message is at the end."""
-    columns: Mapping[str, Floats] = field(repr=False)
+    columns: Mapping[str, Floats]
     """Instants by name, each of shape (messages,), in the order of creation."""
-    outcomes: NDArray[np.int8] = field(repr=False)
+    outcomes: NDArray[np.int8]
     """Index into :data:`OUTCOMES`, shape (messages,)."""
-    interrupted: tuple[NDArray[np.int64], Floats, Floats, Floats, Floats] = field(repr=False)
+    interrupted: tuple[NDArray[np.int64], Floats, Floats, Floats, Floats]
     """Attempts that came to nothing: message; begin and end of the delivery, and of the work (s),
     each of shape (attempts,)."""
-    moves: Mapping[str, Floats] = field(default_factory=dict, repr=False)
+    moves: Mapping[str, Floats] = field(default_factory=dict)
     """Instants at which messages came or went otherwise than by being published, delivered and
     done (s): ``requeued``, ``vanished``, ``departed`` and ``revived`` as in the record."""
-    labels: Mapping[str, NDArray[np.int64]] = field(default_factory=dict, repr=False)
+    labels: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
     """What else is known of each message by name, each of shape (messages,); -1: nothing."""
-    extras: Mapping[str, float] = field(default_factory=dict, repr=False)
+    extras: Mapping[str, float] = field(default_factory=dict)
     """What a scenario adds to the summary."""
     observed_until: float = np.inf
     """When averages end (s), if that is before the end of the run: where callers wait for their
     replies, when the first of them has nothing left to ask."""
+
+    def __repr__(self) -> str:
+        ledger = self.ledger
+        return (
+            f"<Result of {self.scenario!r}, seed {self.seed}, {self.engine}: "
+            f"{ledger.acked:,} of {ledger.published:,} done in {self.duration:g} s>"
+        )
+
+    def _repr_html_(self) -> str:
+        caption = f"{self.scenario!r}, seed {self.seed}, {self.engine}"
+        figures = [figure(str(name), value) for name, value in self.summary().items()]
+        doubted = [f"In doubt: {doubt}." for doubt in self.doubts()]
+        return html_table(caption, [("figure", "value"), *figures], doubted)
 
     @classmethod
     def from_record(cls, record: Record, *, duration: float | None, **facts: Any) -> Result:

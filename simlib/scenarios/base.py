@@ -19,6 +19,7 @@ from ..distributions import Arrivals, Distribution, Durations, Exponential
 from ..processes import Environment, Ledger
 from ..processes.recursions import draw_before
 from ..values import Value, parameter
+from ..values.tables import unit_of
 
 __all__ = ["Engine", "OpenScenario", "Progress", "PublishingScenario", "Scenario", "parameter"]
 
@@ -26,6 +27,10 @@ Engine = Literal["auto", "simpy", "vector"]
 
 Progress = Callable[[float], None]
 """Told now and then how much of a run is done, from 0 to 1."""
+
+
+MOST = {"messages": 100_000_000, "s": 1_000_000_000}
+"""The most of each unit that a run can be about."""
 
 
 class Scenario(Value, ABC):
@@ -96,6 +101,14 @@ class Scenario(Value, ABC):
     def replace(self, **changes: Any) -> Self:
         """The same scenario with other parameters, validated like new."""
         return type(self)(**{**dict(self), **changes})
+
+    @model_validator(mode="after")
+    def _can_be_run(self) -> Self:
+        for name, info in type(self).model_fields.items():
+            value, unit = getattr(self, name), unit_of(info)
+            if unit in MOST and isinstance(value, int | float) and value > MOST[unit]:
+                raise ValueError(f"{name} must be <= {MOST[unit]:,} {unit}, got {value:g}")
+        return self
 
     @classmethod
     def parameters(cls) -> dict[str, FieldInfo]:
@@ -188,7 +201,8 @@ class PublishingScenario(Scenario):
             )
         if self.warmup >= published:
             raise ValueError(
-                f"warmup must be smaller than the {published} messages published, got {self.warmup}"
+                f"warmup must be smaller than the {published} messages published, got "
+                f"warmup={self.warmup}"
             )
         if not self.interarrival.average and published == inf:
             raise ValueError("interarrival must be > 0 s in a run that only time ends, got 0")

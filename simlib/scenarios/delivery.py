@@ -99,7 +99,10 @@ class Delivery(OpenScenario):
         gt=0,
     )
     restart_every: float | None = parameter(
-        None, "time from one restart of the broker to the next; none: there is none", unit="s", gt=0
+        None,
+        "time from one restart of the broker to the next; none: there is none",
+        unit="s",
+        ge=1e-3,
     )
 
     @model_validator(mode="after")

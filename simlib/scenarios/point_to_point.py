@@ -73,13 +73,25 @@ class PointToPoint(OpenScenario):
         0.01, "time after a put at which sync=batch syncs at the latest", unit="s", gt=0
     )
     put_cost: float | None = parameter(
-        None, "time that a put takes the producer; none: as the profile says", unit="s", ge=0
+        None,
+        "time that a put takes the producer; none: as the profile says",
+        unit="s",
+        ge=0,
+        le=1e6,
     )
     get_cost: float | None = parameter(
-        None, "time that a get takes the consumer; none: as the profile says", unit="s", ge=0
+        None,
+        "time that a get takes the consumer; none: as the profile says",
+        unit="s",
+        ge=0,
+        le=1e6,
     )
     ack_cost: float | None = parameter(
-        None, "time that an ack takes the consumer; none: as the profile says", unit="s", ge=0
+        None,
+        "time that an ack takes the consumer; none: as the profile says",
+        unit="s",
+        ge=0,
+        le=1e6,
     )
     costs: CostProfile | None = parameter(
         None, "what operations on the disk cost; none: as measured for the workbook"

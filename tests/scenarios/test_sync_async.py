@@ -198,12 +198,12 @@ def test_every_request_is_accounted_for(
     ("field", "value", "said"),
     [
         ("mode", "both", "'sync' or 'async'"),
-        ("workers", 0, "greater than or equal to 1"),
-        ("connections", 1.5, "integer"),
-        ("network", -0.1, "greater than or equal to 0"),
+        ("workers", 0, ">= 1"),
+        ("connections", 1.5, "whole number"),
+        ("network", -0.1, ">= 0"),
         ("network", float("nan"), "finite"),
-        ("workesr", 3, "Extra inputs are not permitted"),
-        ("outage", {"start": -1, "duration": 1}, "greater than or equal to 0"),
+        ("workesr", 3, "there is no 'workesr'; did you mean 'workers'"),
+        ("outage", {"start": -1, "duration": 1}, ">= 0"),
         ("warmup", 2_000, "warmup must be smaller than the 2000 messages"),
     ],
 )
