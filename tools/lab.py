@@ -72,7 +72,8 @@ def lab(folder: Path, notebooks: Path) -> Iterator[Lab]:
         *("--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--ServerApp.port_retries=0"),
         *(f"--ServerApp.root_dir={notebooks}", f"--IdentityProvider.token={token}"),
         *("--expose-app-in-browser", "--LabApp.extension_manager=readonly"),
-        *("--LabApp.news_url=None",),
+        f"--LabApp.app_settings_dir={Path(__file__).parent / 'settings'}",
+        "--LabApp.news_url=None",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     ]
     environment = {
