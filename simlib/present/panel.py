@@ -12,11 +12,11 @@ from typing import Any
 
 import ipywidgets as widgets
 from matplotlib.axes import Axes
-from pydantic import ValidationError
 
-from ..analysis.metrics import METRICS, quantity
+from ..analysis.metrics import METRICS, Metric, quantity
 from ..analysis.result import Result
 from ..scenarios.base import PublishingScenario, Scenario
+from ..values import ParameterError
 from .controls import Choice, Control, Number, Status
 from .ghost import compared
 from .parameters import MOST, Choices, control_for
@@ -325,7 +325,7 @@ def _table(results: Mapping[str, Result], metrics: Sequence[str]) -> str:
     summaries = [result.summary() for result in results.values()]
     unfinished = any(summary["unfinished"] for summary in summaries)
     for metric in dict.fromkeys([*metrics, *(["unfinished"] if unfinished else [])]):
-        label, unit = METRICS[metric]
+        label, unit = METRICS.get(metric, Metric(metric))
         rows[label] = [quantity(summary[metric], unit) for summary in summaries]
     head = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in results)
     body = "".join(
@@ -353,12 +353,8 @@ def with_picture(bundle: Any, picture: Picture | None) -> Any:
 
 def error_in_words(error: Exception) -> str:
     """What a learner can do something about, escaped for HTML."""
-    if isinstance(error, ValidationError):
-        said = [
-            f"{'.'.join(map(str, problem['loc'])) or error.title}: {problem['msg']}"
-            + (f", got {problem['input']!r}" if problem["loc"] else "")
-            for problem in error.errors()
-        ]
+    if isinstance(error, ParameterError):
+        said = [str(problem) for problem in error.problems]
     else:
         said = [str(error) or type(error).__name__]
     return "<br>".join(map(html.escape, said))

@@ -324,6 +324,14 @@ def test_crashes_of_a_queue_on_the_disk_are_a_choice_like_any_other() -> None:
     assert "delivered again" in trial.table.value
 
 
+def test_a_table_shows_figures_that_only_this_scenario_has() -> None:
+    shown = panel(
+        PointToPoint, ["consumers"], table=["latency_mean_1"], messages=20, priorities=(0.5, 0.5)
+    )
+    assert shown.error is None
+    assert "latency_mean_1" in shown.table.value
+
+
 TRAFFIC = {"messages": 400, "service": Exponential(mean=0.1)}
 
 
