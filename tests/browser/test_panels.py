@@ -14,6 +14,8 @@ from tools.lab import chromium as open_chromium
 
 pytestmark = pytest.mark.browser
 
+expect.set_options(timeout=60_000)  # a busy machine is no fault of a panel
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -278,7 +280,7 @@ def test_a_slider_goes_from_forgetful_to_safe_and_a_crash_can_be_chosen(
     expect(lost).to_have_text("0 messages")
     trial.locator(".control-linger select").select_option("30 per put")
     wait_until_idle(page)
-    assert not trial.locator("[role=alert]").count()
+    assert not trial.locator(".panel-error").count()
     assert not page.locator(".jp-RenderedText[data-mime-type*=stderr]").count()
 
 
