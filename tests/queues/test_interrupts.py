@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import CodeType, FrameType
 from typing import Any
 
@@ -30,6 +31,8 @@ from simlib.queues import (
     MemoryQueue,
     Message,
     MessageQueue,
+    SQLiteQueue,
+    sqlite_durability,
 )
 from simlib.queues.crash import kill
 
@@ -48,6 +51,14 @@ class Kind:
     """Whether a message comes back by itself after ``LEASE`` seconds."""
     calls: tuple[str, ...] = ("put", "get", "ack", "nack")
     """The beginnings of what is tried."""
+
+
+def _sqlite(*calls: str, **options: Any) -> Kind:
+    def opened(folder: Path, clock: Any) -> SQLiteQueue:
+        folder.mkdir(exist_ok=True)
+        return SQLiteQueue(folder / "q.db", batch_size=2, batch_time=None, clock=clock, **options)
+
+    return Kind(opened, leased="lease" in options, calls=calls or Kind.calls)
 
 
 def _file(*calls: str, **options: Any) -> Kind:
@@ -73,6 +84,10 @@ KINDS = {
     "file, never, bounded": _file("put", sync="never", maxsize=9),
     "file, never, lease": _file("get", "nack", sync="never", lease=LEASE),
     "file, never, strict acks": _file("ack", "nack", sync="never", sync_acks=True),
+    "sqlite, always": _sqlite(),
+    "sqlite, batch": _sqlite("put", sync="batch", maxsize=9),
+    "sqlite, never": _sqlite("get", sync="never", lease=LEASE),
+    "sqlite, strict acks": _sqlite("ack", sync_acks=True),
 }
 """A queue of another sort joins with a line here."""
 
@@ -160,12 +175,24 @@ def walked(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[CodeType]]:
 CASES = [(kind, call) for kind in KINDS for call in CALLS if call.startswith(KINDS[kind].calls)]
 
 
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder in memory, if there is one: SQLite waits for any disk. It reserves no space."""
+    monkeypatch.setattr(sqlite_durability, "_RESERVE", 1)
+    memory = Path("/dev/shm")
+    if not os.access(memory, os.W_OK):
+        yield tmp_path
+        return
+    with TemporaryDirectory(prefix="simlib-test-", dir=memory) as folder:
+        yield Path(folder)
+
+
 @pytest.mark.parametrize(("kind", "call"), CASES)
 def test_an_interrupt_at_any_instruction_does_no_harm(
-    tmp_path: Path, clock: Any, background: Any, walked: set[CodeType], kind: str, call: str
+    place: Path, clock: Any, background: Any, walked: set[CodeType], kind: str, call: str
 ) -> None:
     def begin(at: int) -> tuple[MessageQueue, Message]:
-        queue = KINDS[kind].open(tmp_path / str(at), clock)
+        queue = KINDS[kind].open(place / str(at), clock)
         queue.put_many([HELD, *READY])
         return queue, queue.get()
 
@@ -178,7 +205,7 @@ def test_an_interrupt_at_any_instruction_does_no_harm(
         walk(lambda: CALLS[call](queue, held), walked, at)  # noqa: B023
         try:
             # In a thread of its own: whatever the interrupted one still holds is in its way.
-            background(_check, KINDS[kind], tmp_path / str(at), clock, queue, held, at).outcome()
+            background(_check, KINDS[kind], place / str(at), clock, queue, held, at).outcome()
         except BaseException as error:
             error.add_note(f"after a signal before instruction {at}")
             raise
