@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import threading
@@ -86,6 +87,13 @@ class Background:
 @pytest.fixture
 def background() -> type[Background]:
     return Background
+
+
+@pytest.fixture
+def unsynced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for the disk: what is on it when the power goes, the test decides."""
+    for call in ("fsync", "fdatasync"):
+        monkeypatch.setattr(os, call, lambda handle: None, raising=False)
 
 
 @pytest.fixture
