@@ -139,7 +139,8 @@ class FileQueue(LocalQueue):
             self._deliveries,
         )
         try:
-            self._load(self._journal.read())
+            with self._lock:
+                self._load(self._journal.read())
         except BaseException:
             self._journal.abandon()
             raise
@@ -192,13 +193,14 @@ class FileQueue(LocalQueue):
             self._last_id = number
             if self.sync == "always":
                 self._unsynced.append((sequence, number, number, 0, 0.0))
-            elif self._cached < _CACHE:
-                self._cached += size
-                self._plain.append((number, body))
             else:
-                self._plain.append((number, b""))
-            if self._getters and self.sync != "always":
-                self._arrived.notify()
+                if self._cached < _CACHE:
+                    self._cached += size
+                    self._plain.append((number, body))
+                else:
+                    self._plain.append((number, b""))
+                if self._getters:
+                    self._arrived.notify()
         if self.sync != "never":
             self._make_safe(sequence)
         return number
@@ -248,12 +250,11 @@ class FileQueue(LocalQueue):
             Put(number, priority, due, attempts, text, body)
             for number, body in zip(ids, bodies, strict=True)
         ]
-        seen = self._show(ids, priority, due)
-        last = ids[-1]
+        seen = None if self.sync == "always" else self._show(ids, priority, due)
         sequence = self._journal.put_many(puts)
-        self._last_id = last
-        if self.sync == "always":
-            self._unsynced.append((sequence, ids[0], last, priority, due))
+        self._last_id = ids[-1]
+        if seen is None:
+            self._unsynced.append((sequence, ids[0], ids[-1], priority, due))
         else:
             any(seen)
             if self._getters:
@@ -305,11 +306,14 @@ class FileQueue(LocalQueue):
                 return self._wait_for_messages(1, block, timeout)[0]
             number, body = self._plain[0]
             size = len(body)
-            try:
-                message = self._message(number, body, 0, 1)
-            except CorruptQueueError:
-                self._plain.popleft()  # It is set aside.
-                raise
+            if body:
+                message = _new_message(Message, (number, body, {}, 0, 1))
+            else:
+                try:
+                    message = self._message(number, body, 0, 1)
+                except CorruptQueueError:
+                    self._plain.popleft()  # It is set aside.
+                    raise
             self._journal.claim((number,))
             self._unacked[number] = message
             self._cached -= size
@@ -345,14 +349,18 @@ class FileQueue(LocalQueue):
 
     def ack(self, message: Message) -> None:
         try:
-            number = message.id
-        except AttributeError:
+            number = message[0]
+        except (TypeError, LookupError):
             check_message(message)
             raise
         with self._lock:
             if self._unacked.get(number) is not message or self._due != inf or self._unusable:
                 self._check_held(message)
-            self._forget((number,))
+            self._journal.finish(number)
+            del self._unacked[number]
+            if self._returned:
+                self._returned.pop(number, None)
+            self._journal.clear_away()
         if self.sync_acks:
             self._journal.sync_through(self._journal.sequence)
 
@@ -383,7 +391,12 @@ class FileQueue(LocalQueue):
             self._end()
         while self._unsynced and self._unsynced[0][0] <= self._journal.synced:
             _, first, last, priority, due = self._unsynced[0]
-            if last > self._seen:  # Otherwise an interrupt came here the last time.
+            if last <= self._seen:
+                pass  # An interrupt came here the last time.
+            elif first == last and not priority and not due:
+                self._seen = last
+                self._plain.append((last, b""))
+            else:
                 seen = self._show(range(first, last + 1), priority, due)
                 self._seen = last
                 any(seen)
@@ -421,6 +434,9 @@ class FileQueue(LocalQueue):
             self._journal.flush()
 
     # The rest
+
+    def _origin(self) -> Iterable[str]:
+        return repr(self._given), f"sync={self.sync!r}"
 
     def ids(self) -> set[int]:
         with self._lock:

@@ -12,13 +12,13 @@ again. A message is popped by a ``for``, which takes no look.
 
 from __future__ import annotations
 
-import heapq
 import threading
 import time
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import partial
+from heapq import heapify, heappop, heappush
 from math import inf
 from typing import NoReturn
 
@@ -80,8 +80,8 @@ class LocalQueue(MessageQueue):
         self._delayed: list[tuple[float, int, int, bytes, int]] = []
         # What pops from each: for an interrupt not to come between a message and who takes it.
         self._from_plain = iter(self._plain.popleft, None)
-        self._from_heap = iter(partial(heapq.heappop, self._heap), None)
-        self._from_delayed = iter(partial(heapq.heappop, self._delayed), None)
+        self._from_heap = iter(partial(heappop, self._heap), None)
+        self._from_delayed = iter(partial(heappop, self._delayed), None)
         self._unacked: dict[int, Message] = {}
         # When each lease ends, and whose it is; a heap, for a clock may step back. The number only
         # keeps messages from being compared. Leases of messages that are not held any more go when
@@ -128,11 +128,11 @@ class LocalQueue(MessageQueue):
                 for number, body in zip(ids, bodies, strict=True)
             ]
             self._due = min(self._due, due)
-            return map(partial(heapq.heappush, self._delayed), later)
+            return map(partial(heappush, self._delayed), later)
         ready = [
             (-priority, number, body, attempts) for number, body in zip(ids, bodies, strict=True)
         ]
-        return map(partial(heapq.heappush, self._heap), ready)
+        return map(partial(heappush, self._heap), ready)
 
     @property
     def _waiting(self) -> int:
@@ -242,17 +242,18 @@ class LocalQueue(MessageQueue):
 
     def _give_back(self, taken: list[Entry]) -> None:
         """Let messages wait as if they had not been touched."""
-        any(map(partial(heapq.heappush, self._heap), taken))
+        any(map(partial(heappush, self._heap), taken))
 
     def _begin_lease(self, message: Message, end: float) -> None:
         """Give a message that is about to be delivered its lease."""
         if len(self._leases) > 2 * len(self._unacked) + 100:
-            held = [each for each in self._leases if self._is_held(each[2])]
-            heapq.heapify(held)
+            unacked = self._unacked
+            held = [each for each in self._leases if unacked.get(each[2][0]) is each[2]]
+            heapify(held)
             self._leases = held
         if end < self._due:
             self._due = end
-        heapq.heappush(self._leases, (end, id(message), message))
+        heappush(self._leases, (end, id(message), message))
         if self._getters:
             self._arrived.notify()  # Whoever waits has a new instant to wake up at.
 
@@ -324,18 +325,18 @@ class LocalQueue(MessageQueue):
             return
         while self._delayed and self._delayed[0][0] <= now:
             for _, number, priority, body, attempts in self._from_delayed:
-                heapq.heappush(self._heap, (-priority, number, body, attempts))
+                heappush(self._heap, (-priority, number, body, attempts))
                 break
         while self._leases and self._leases[0][0] <= now:
             message = self._leases[0][2]
             if self._is_held(message):
                 self._requeue(message.id)
-            heapq.heappop(self._leases)
+            heappop(self._leases)
         self._due = self._next_due()
 
     def _next_due(self) -> float:
         while self._leases and not self._is_held(self._leases[0][2]):
-            heapq.heappop(self._leases)
+            heappop(self._leases)
         due = self._delayed[0][0] if self._delayed else inf
         return min(due, self._leases[0][0]) if self._leases else due
 
@@ -348,7 +349,7 @@ class LocalQueue(MessageQueue):
         body = message.body if self._keeps_bodies else b""
         entry = (-message.priority, number, body, message.attempts + 1)
         del self._unacked[number]
-        heapq.heappush(self._heap, entry)
+        heappush(self._heap, entry)
         if self._getters:
             self._arrived.notify()
 

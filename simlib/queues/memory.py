@@ -41,12 +41,22 @@ class MemoryQueue(LocalQueue):
     def __init__(
         self, maxsize: int = 0, *, lease: float | None = None, clock: Clock = time.monotonic
     ) -> None:
+        # Whether a put, a get or an ack must look at more than its message and its lease.
+        self._careful_put = self._careful_get = self._careful_ack = False
         super().__init__(maxsize, lease, clock)
-        # Whether a get or an ack must look at more than its message and its lease.
-        self._careful_get = False
-        self._careful_ack = False
         # The headers as they were put, for each delivery to have its own.
         self._headers: dict[int, str] = {}
+
+    @property
+    def maxsize(self) -> int:
+        """The most messages that may wait; 0 or less: no bound. It may be changed at any time."""
+        return self._maxsize
+
+    @maxsize.setter
+    def maxsize(self, maxsize: int) -> None:
+        if maxsize > 0:
+            self._careful_put = self._careful_get = True
+        self._maxsize = maxsize
 
     def put(
         self,
@@ -63,8 +73,7 @@ class MemoryQueue(LocalQueue):
             or headers is not None
             or priority != 0
             or delay != 0
-            or self.maxsize > 0
-            or self._unusable
+            or self._careful_put
         ):
             return self.put_many(
                 [body], block, timeout, headers=headers, priority=priority, delay=delay
@@ -111,7 +120,7 @@ class MemoryQueue(LocalQueue):
             return list(ids)
 
     def get(self, block: bool = True, timeout: float | None = None) -> Message:
-        if self._careful_get or self._heap or timeout is not None or self.maxsize > 0:
+        if self._careful_get or self._heap or timeout is not None:
             return super().get(block, timeout)
         if self.lease is None:
             try:
@@ -141,8 +150,8 @@ class MemoryQueue(LocalQueue):
 
     def ack(self, message: Message) -> None:
         try:
-            number = message.id
-        except AttributeError:
+            number = message[0]
+        except (TypeError, LookupError):
             check_message(message)
             raise
         with self._lock:
@@ -174,5 +183,5 @@ class MemoryQueue(LocalQueue):
 
     def close(self) -> None:
         with self._lock:
-            self._careful_get = self._careful_ack = True
+            self._careful_put = self._careful_get = self._careful_ack = True
             self._end()

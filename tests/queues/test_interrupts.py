@@ -10,7 +10,6 @@ system has done its part.
 from __future__ import annotations
 
 import _thread
-import dis
 import os
 import signal
 import sys
@@ -23,8 +22,8 @@ from types import CodeType, FrameType
 from typing import Any
 
 import pytest
+from instructions import is_ours, is_quiet
 
-import simlib.queues
 from simlib.queues import (
     Empty,
     FileQueue,
@@ -37,7 +36,6 @@ from simlib.queues import (
 )
 from simlib.queues.crash import kill
 
-SOURCES = str(Path(simlib.queues.__file__).parent) + os.sep
 LEASE = 60.0
 
 
@@ -112,11 +110,6 @@ CALLS: dict[str, Callable[[MessageQueue, Message], Any]] = {
 }
 
 
-QUIET = ("LOAD_", "STORE_", "POP_", "COPY", "SWAP", "BUILD_", "PUSH_NULL", "KW_NAMES", "PRECALL")
-"""How the names of instructions begin before which the interpreter looks for no signal, nor does
-any call that they make."""
-
-
 def walk(call: Callable[[], Any], walked: set[CodeType], at: int = 0) -> list[int]:
     """Make a call, and let a signal in before so many of the queue's instructions, from 1.
 
@@ -134,14 +127,14 @@ def walk(call: Callable[[], Any], walked: set[CodeType], at: int = 0) -> list[in
             if passed == at:
                 sys.settrace(None)  # The next step would be to see to the signal.
                 [_] = signals
-            elif not dis.opname[frame.f_code.co_code[frame.f_lasti]].startswith(QUIET):
+            elif not is_quiet(frame):
                 places.append(passed)
         return trace
 
     def enter(frame: FrameType, event: str, arg: Any) -> Any:
-        if frame.f_code not in walked and not frame.f_code.co_filename.startswith(SOURCES):
+        if frame.f_code not in walked and not is_ours(frame.f_code):
             return None
-        frame.f_trace_opcodes = True
+        frame.f_trace_opcodes, frame.f_trace_lines = True, False
         return trace
 
     usual = sys.gettrace()
