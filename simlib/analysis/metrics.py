@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from math import floor, isfinite, log10
 from typing import NamedTuple
 
@@ -62,6 +63,9 @@ METRICS = {
 """The figures of every summary, in the order in which they are shown."""
 
 
+_ONE = re.compile(r"^(\w\w+)s\b")
+
+
 def quantity(value: float, unit: str = "", digits: int = 3) -> str:
     """A value with its unit as people write it: 0.0417 s is 41.7 ms, 0.25 % is 25 %."""
     if not isfinite(value):
@@ -71,7 +75,10 @@ def quantity(value: float, unit: str = "", digits: int = 3) -> str:
     if unit == "s" and value and abs(value) < 1:
         scale, unit = (1e3, "ms") if abs(value) >= 1e-3 else (1e6, "µs")
         value *= scale
-    return f"{_rounded(value, digits)} {unit}".strip()
+    said = _rounded(value, digits)
+    if said == "1":
+        unit = _ONE.sub(r"\1", unit)
+    return f"{said} {unit}".strip()
 
 
 def _rounded(value: float, digits: int) -> str:

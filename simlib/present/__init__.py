@@ -1,6 +1,7 @@
 """Pictures and panels. Only this room knows matplotlib and ipywidgets."""
 
 from .comparisons import coverage, figures_over, operation_costs, warm_up
+from .exercises import exercise
 from .learning import Exercise, Prediction
 from .panel import Panel, panel
 from .pictures import COLOURS, axes, show
@@ -26,6 +27,7 @@ __all__ = [
     "axes",
     "by_theory",
     "coverage",
+    "exercise",
     "figures_over",
     "in_runs",
     "latencies",

@@ -6,7 +6,7 @@ import html
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from math import floor, log10
+from math import ceil, floor, log10
 from typing import Any, Literal, get_args, get_origin
 
 import ipywidgets as widgets
@@ -18,7 +18,7 @@ from pydantic.fields import FieldInfo
 
 from ..analysis.metrics import METRICS, quantity
 from ..analysis.result import Result
-from ..scenarios.base import Scenario
+from ..scenarios.base import PublishingScenario, Scenario
 from .pictures import axes, show
 from .plots import queue_over_time
 
@@ -29,6 +29,9 @@ Choices = Mapping[str, Any] | Sequence[Any] | None
 Steps = Mapping[str, Mapping[str, Any]]
 
 
+TRAFFIC = frozenset({"load", "arrival_rate"})
+"""Parameters that are two names for the messages' arrivals."""
+
 ERROR = '<p role="alert" style="color: #a00000; border-left: 4px solid; padding: 1em">{}</p>'
 
 
@@ -37,6 +40,10 @@ class Panel(widgets.VBox):  # type: ignore[misc]
 
     Changing a control runs the scenario again, with each of the variants on the same random
     numbers. What is wrong with a value is said in place of the result, in the scenario's own words.
+
+    Messages go on arriving as they did when something else is changed: a consumer added or slowed
+    down changes the load, and not the traffic. ``load`` and ``arrival_rate`` change the traffic
+    when they are moved themselves; else their controls follow, and the table tells both.
     """
 
     def __init__(
@@ -60,10 +67,10 @@ class Panel(widgets.VBox):  # type: ignore[misc]
         self._draw = draw
         self._metrics = table
         self._paused = False
-        parameters = type(base).parameters()
+        self._arrivals = getattr(base, "interarrival", None)
+        self._moved: set[str] = set()
         self.controls: dict[str, widgets.Widget] = {
-            name: _control(base, name, parameters[name], choices)
-            for name, choices in controls.items()
+            name: _control(base, name, choices) for name, choices in controls.items()
         }
         """The widgets by name of their parameter, those of several parameters, and ``seed``."""
         for name, positions in steps.items():
@@ -74,7 +81,7 @@ class Panel(widgets.VBox):  # type: ignore[misc]
         self._initial = {name: control.value for name, control in self.controls.items()}
         for name, control in self.controls.items():
             control.add_class(f"control-{name.replace('_', '-')}")
-            control.observe(self._changed, "value")
+            control.observe(partial(self._changed, name), "value")
         reset = widgets.Button(description="Reset", tooltip="back to where the controls stood")
         reset.add_class("panel-reset")
         reset.on_click(lambda _: self.reset())
@@ -101,18 +108,31 @@ class Panel(widgets.VBox):  # type: ignore[misc]
         return with_picture(super()._repr_mimebundle_(**options), self.picture.value)
 
     def set(self, **values: Any) -> None:
-        """Move several controls at once, by name; the scenario runs once."""
+        """Move several controls at once, by name; the scenario runs once.
+
+        A ``load`` counts on the other parameters given.
+        """
+        if {"load", "arrival_rate"} <= values.keys():
+            raise ValueError("give only one of load and arrival_rate: each sets the arrivals")
+        self._put(values)
+        self._moved |= values.keys()
+        self.run()
+
+    def reset(self) -> None:
+        """Put every control back to where it stood."""
+        self._put(self._initial)
+        self._arrivals = getattr(self.base, "interarrival", None)
+        self._moved.clear()
+        self.run()
+
+    def _put(self, values: Mapping[str, Any]) -> None:
+        """Let controls show these values, without a run."""
         self._paused = True
         try:
             for name, value in values.items():
                 self.controls[name].value = value
         finally:
             self._paused = False
-        self.run()
-
-    def reset(self) -> None:
-        """Put every control back to where it stood."""
-        self.set(**self._initial)
 
     def run(self) -> None:
         """Run the scenario as the controls stand, and show what comes of it."""
@@ -139,21 +159,41 @@ class Panel(widgets.VBox):  # type: ignore[misc]
             return
         self.status.value = f"done in {quantity(time.perf_counter() - begun, 's', 2)}"
 
-    def _changed(self, _: Any) -> None:
+    def _changed(self, name: str, _: Any) -> None:
         if not self._paused:
+            self._moved.add(name)
             self.run()
 
     def _advance(self, finished: int, part: float) -> None:
         self.progress.value = int(100 * (finished + part) / len(self._variants))
 
     def _scenario(self) -> Scenario:
+        """What the controls stand for, with the arrivals as they were if nothing moved them."""
         changes: dict[str, Any] = {}
+        moved: set[str] = set()
         for name, control in self.controls.items():
-            if isinstance(control, _Steps):
-                changes |= control.meanings[control.value]
-            elif name != "seed":
-                changes[name] = _meaning(control)
-        return self.base.replace(**changes)
+            if name == "seed":
+                continue
+            meant = (
+                control.meanings[control.value]
+                if isinstance(control, _Steps)
+                else {name: _meaning(control)}
+            )
+            changes |= meant
+            if name in self._moved:
+                moved |= meant.keys()
+        traffic = {name: changes.pop(name) for name in TRAFFIC if name in changes}
+        asked = {name: value for name, value in traffic.items() if name in moved}
+        if self._arrivals is not None:
+            if "interarrival" not in moved:
+                changes["interarrival"] = self._arrivals
+            scenario = self.base.replace(**changes).replace(**asked)
+            self._arrivals = scenario.interarrival  # type: ignore[attr-defined]
+            self._put({name: getattr(scenario, name) for name in TRAFFIC & self.controls.keys()})
+        else:
+            scenario = self.base.replace(**changes)
+        self._moved.clear()
+        return scenario
 
     def _show(self) -> None:
         ax = axes(8, 3.6)
@@ -219,12 +259,15 @@ def panel(
     return Panel(base, controls, steps or {}, variants or {"run": {}}, draw, table, seed)
 
 
-def _control(base: Scenario, name: str, info: FieldInfo, choices: Choices) -> widgets.Widget:
+def _control(base: Scenario, name: str, choices: Choices) -> widgets.Widget:
     """The widget for one parameter, made from what the parameter says of itself."""
+    info = type(base).parameters()[name]
     extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
     unit, step = str(extra.get("unit") or ""), extra.get("step")
     value = getattr(base, name)
     low, high = _bounds(info, step)
+    if name == "arrival_rate":
+        low, high, step = _rates(base)
     if choices is None and get_origin(info.annotation) is Literal:
         choices = get_args(info.annotation)
     if isinstance(choices, tuple) and len(choices) in (2, 3) and not isinstance(value, str):
@@ -296,6 +339,18 @@ def _bounds(info: FieldInfo, step: Any) -> tuple[float | None, float | None]:
     return low, high
 
 
+def _rates(base: Scenario) -> tuple[float, float, float]:
+    """Lowest and highest arrival rate to choose, and a step: up to one and a half times too much.
+
+    In steps of 1, 2 or 5 times a power of ten, about thirty of them.
+    """
+    assert isinstance(base, PublishingScenario)
+    most = 1.5 / base.slowest if base.slowest else 2 * base.arrival_rate
+    power = 10.0 ** floor(log10(most / 20))
+    step = next(size * power for size in (1, 2, 5, 10) if most / (size * power) <= 40)
+    return step, step * ceil(most / step), step
+
+
 def _labelled(control: widgets.Widget, name: str, tooltip: str | None, unit: str) -> widgets.Widget:
     control.description = name.replace("_", " ") + (f" ({unit})" if unit not in ("", name) else "")
     control.tooltip = tooltip or ""
@@ -306,6 +361,11 @@ def _labelled(control: widgets.Widget, name: str, tooltip: str | None, unit: str
 
 def _table(results: Mapping[str, Result], metrics: Sequence[str]) -> str:
     rows = {}
+    scenarios = [result.scenario for result in results.values()]
+    publishing = [each for each in scenarios if isinstance(each, PublishingScenario)]
+    if len(publishing) == len(scenarios):
+        rows["messages that arrive"] = [quantity(each.arrival_rate, "1/s") for each in publishing]
+        rows["load"] = [quantity(each.load, "%") for each in publishing]
     summaries = {name: result.summary() for name, result in results.items()}
     for metric in metrics:
         label, unit = METRICS[metric]

@@ -8,9 +8,9 @@ from typing import Any
 import matplotlib.image
 import pytest
 
-from simlib import Crash, Exponential, Outage
+from simlib import Crash, Deterministic, Exponential, Outage
 from simlib.present import Panel, panel
-from simlib.scenarios import PointToPoint, SyncVsAsync
+from simlib.scenarios import PointToPoint, PublishSubscribe, SyncVsAsync
 
 
 @pytest.fixture
@@ -223,3 +223,87 @@ def test_crashes_of_a_queue_on_the_disk_are_a_choice_like_any_other() -> None:
     assert trial.error is None
     assert trial.results["run"].ledger.lost > 0
     assert "delivered again" in trial.table.value
+
+
+TRAFFIC = {"messages": 400, "service": Exponential(mean=0.1)}
+
+
+@pytest.mark.parametrize(
+    ("scenario", "name", "value", "less_busy"),
+    [
+        (PointToPoint(consumers=1, **TRAFFIC), "consumers", 2, True),
+        (PointToPoint(consumers=2, **TRAFFIC), "consumers", 1, False),
+        (SyncVsAsync(workers=2, **TRAFFIC), "workers", 4, True),
+        (PublishSubscribe(arrangement="competing", **TRAFFIC), "slow_factor", 4.0, False),
+        (PublishSubscribe(arrangement="competing", **TRAFFIC), "subscribers", 5, True),
+        (PublishSubscribe(arrangement="group", **TRAFFIC), "subscribers", 6, True),
+    ],
+)
+@pytest.mark.parametrize("traffic", ["load", "arrival_rate"])
+def test_messages_go_on_arriving_when_somebody_is_added_or_slowed_down(
+    scenario: Any, name: str, value: Any, less_busy: bool, traffic: str
+) -> None:
+    shown = panel(scenario, [traffic, name], load=0.7)
+    before = shown.results["run"]
+    move(shown.controls[name], value)
+    after = shown.results["run"]
+    assert after.scenario.interarrival == before.scenario.interarrival
+    assert (after.scenario.load < before.scenario.load) is less_busy
+    assert shown.controls[traffic].value == pytest.approx(getattr(after.scenario, traffic))
+    created = [each.messages["created"].drop_duplicates() for each in (before, after)]
+    assert created[0].to_numpy() == pytest.approx(created[1].to_numpy())
+
+
+def test_a_subscriber_made_slower_falls_behind() -> None:
+    everybody = PublishSubscribe(service=Exponential(mean=0.1), messages=400, prefetch=1)
+    shown = panel(everybody, {"load": (0.3, 1.2, 0.05), "slow_factor": (1.0, 5.0, 0.5)}, load=0.8)
+    waiting = []
+    for factor in (1.0, 1.5, 2.0, 3.0, 5.0):
+        move(shown.controls["slow_factor"], factor)
+        waiting.append(shown.results["run"].summary()["queue_mean_3"])
+        assert shown.results["run"].scenario.arrival_rate == pytest.approx(8)
+        assert f"<td>{80 * factor:.0f} %</td>" in shown.table.value  # the load, in the table
+    assert waiting == sorted(waiting)
+    assert waiting[-1] > 20 * waiting[0]
+
+
+def test_the_load_sets_the_arrivals_when_it_is_moved_itself() -> None:
+    shown = panel(
+        PointToPoint, {"load": (0.1, 1.2, 0.05), "arrival_rate": None, "consumers": None}, **TRAFFIC
+    )
+    move(shown.controls["load"], 0.5)
+    assert shown.controls["arrival_rate"].value == pytest.approx(5)
+    move(shown.controls["consumers"], 2)
+    assert shown.controls["load"].value == pytest.approx(0.25)
+    move(shown.controls["arrival_rate"], 10.0)
+    assert shown.controls["load"].value == pytest.approx(0.5)
+    shown.set(load=0.8, consumers=4)
+    assert shown.results["run"].scenario.arrival_rate == pytest.approx(32)
+    with pytest.raises(ValueError, match="only one of load and arrival_rate"):
+        shown.set(load=0.5, arrival_rate=3.0)
+    shown.reset()
+    assert shown.results["run"].scenario.interarrival == shown.base.interarrival
+
+
+def test_a_load_moved_while_something_else_was_wrong_is_not_forgotten(load_panel: Panel) -> None:
+    move(load_panel.controls["messages"], 0)
+    move(load_panel.controls["load"], 0.5)
+    assert load_panel.error is not None
+    move(load_panel.controls["messages"], 100)
+    assert load_panel.results["run"].scenario.load == pytest.approx(0.5)
+
+
+def test_the_arrivals_may_be_chosen_themselves() -> None:
+    rhythms = {"random": Exponential(mean=0.2), "regular": Deterministic(value=0.1)}
+    shown = panel(
+        PointToPoint,
+        {"interarrival": rhythms, "load": None, "consumers": None},
+        interarrival=rhythms["random"],
+        **TRAFFIC,
+    )
+    move(shown.controls["interarrival"], "regular")
+    assert shown.controls["load"].value == pytest.approx(1.0)
+    move(shown.controls["load"], 0.5)
+    assert shown.results["run"].scenario.interarrival == Deterministic(value=0.2)
+    move(shown.controls["consumers"], 2)
+    assert shown.results["run"].scenario.interarrival == Deterministic(value=0.2)
