@@ -11,9 +11,11 @@ PY     := $(VENV)/bin/python
 # The last file a set-up writes: without it, the environment counts as not made.
 READY  := $(VENV)/.ready
 
-# Everything stays on this machine: no news, no look for updates, no shop for extensions.
+# Everything stays on this machine: no news and no question about news (which tools/settings
+# answers), no look for updates, no shop for extensions.
 LAB := $(PY) -m jupyterlab --ServerApp.ip=127.0.0.1 \
   --ServerApp.root_dir=notebooks --LabApp.default_url=/lab/tree/00_start_here.ipynb \
+  --LabApp.app_settings_dir=$(CURDIR)/tools/settings \
   --LabApp.extension_manager=readonly --LabApp.news_url=None \
   --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate
 
@@ -24,7 +26,7 @@ NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=60 \
   --nbval-sanitize-with=tests/nbval_sanitize.cfg
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test notebooks bench faults reference lint lock clean
+.PHONY: help setup lab test check notebooks bench faults reference lint lock clean
 
 help: ## list these commands
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -37,6 +39,9 @@ lab: $(READY) ## open the workbook in JupyterLab
 
 test: $(READY) ## run every test: unit, property, browser, and notebooks against their saved output
 	$(PY) -m pytest $(NBVAL) $(WORKERS) $(ARGS) tests notebooks
+
+check: lint ## style, types and the quick tests: the loop while editing
+	$(PY) -m pytest $(WORKERS) --quiet -m "not slow" $(ARGS) tests
 
 notebooks: $(READY) ## execute the notebooks again, in place (ARGS=--refresh: measured times, too)
 	$(PY) -m tools.notebooks $(ARGS)
