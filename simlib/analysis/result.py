@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from ..processes.record import Ledger, Record
+from .arguments import whole
 from .doubts import doubts, signs
 
 if TYPE_CHECKING:
@@ -45,8 +46,8 @@ class Result:
     """Simulated time at the end of the run (s)."""
     warmup: int
     """How many messages at the start are left out of averages."""
-    servers: int
-    """How many consumers there are to work."""
+    servers: int | None
+    """How many consumers there are to work; None where that is not known, as of a part."""
     ledger: Ledger
     """Where every message is at the end."""
     columns: Mapping[str, Floats] = field(repr=False)
@@ -283,7 +284,7 @@ class Result:
                 "wait_mean": np.mean(wait) if len(wait) else np.nan,
                 "wait_p95": np.percentile(wait, 95) if len(wait) else np.nan,
                 "p_wait": np.count_nonzero(wait > 0) / len(wait) if len(wait) else np.nan,
-                "utilisation": busy / time / self.servers,
+                "utilisation": busy / time / self.servers if self.servers else np.nan,
                 "queue_mean": waiting / time,
                 "queue_max": self._queue_max(),
                 "in_system_mean": time_in(self._created, self._left, start, end) / time,
@@ -301,14 +302,19 @@ class Result:
             dtype=float,
         )
 
-    def part(self, chosen: NDArray[np.bool_]) -> Result:
+    def part(self, chosen: NDArray[np.bool_], servers: int | None = None) -> Result:
         """The same run, as if only the chosen messages had been there to be looked at.
 
         Parameters
         ----------
         chosen : ndarray of shape (messages,)
             Which messages, such as those with a label.
+        servers : int, optional
+            How many consumers there are for these messages, >= 1. Nobody wrote down who would have
+            worked on what, so without it the utilisation of a part is NaN.
         """
+        if servers is not None:
+            whole("servers", servers)
         chosen = np.asarray(chosen, bool)
         if chosen.shape != self.outcomes.shape:
             raise ValueError(
@@ -322,6 +328,7 @@ class Result:
         kept = chosen[vain]
         return replace(
             self,
+            servers=servers,
             warmup=int(np.count_nonzero(chosen[: self.warmup])),
             columns={name: column[chosen] for name, column in self.columns.items()},
             labels={name: label[chosen] for name, label in self.labels.items()},
@@ -335,7 +342,7 @@ class Result:
             ),
             # Where a queue crashes nobody knows which message a move is about; a broker gives back
             # what was delivered in vain.
-            moves={"requeued": ended[kept]},
+            moves={"requeued": released[kept]},
             ledger=Ledger(
                 published=len(outcomes),
                 duplicates=int(np.count_nonzero(kept)),

@@ -142,7 +142,7 @@ class PublishingScenario(Scenario):
 
     @property
     def offered_load(self) -> float:
-        """Work that arrives per second and worker, and all else that takes a worker's time."""
+        """``load``, and whatever else takes a worker; NaN where no formula says how much."""
         return self.load
 
     def needed(self) -> Needed | None:
@@ -162,8 +162,12 @@ class PublishingScenario(Scenario):
         if len(wanted) > 1 or "interarrival" in changes:
             raise ValueError("give only one of interarrival, arrival_rate and load")
         ((name, value),) = wanted.items()
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < inf:
-            raise ValueError(f"{name} must be a number > 0, got {value!r}")
+        bounds = (getattr(each, "le", inf) for each in self.derived[name].metadata)
+        most = min(bounds, default=inf)
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not number or not 0 < value <= most or value == inf:
+            bound = f" and <= {most:g}" if most < inf else ""
+            raise ValueError(f"{name} must be a number > 0{bound}, got {value!r}")
         gap = 1 / value if name == "arrival_rate" else changed.slowest / value
         return changed.replace(interarrival=changed.interarrival.scaled(gap))
 
