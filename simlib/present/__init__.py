@@ -21,6 +21,7 @@ from .plots import (
     who_waits,
 )
 from .topology import topology
+from .verdicts import by_theory, in_runs, mean, measured, one_run, setting, verdict
 
 __all__ = [
     "COLOURS",
@@ -29,19 +30,26 @@ __all__ = [
     "Prediction",
     "RoutingPlayground",
     "axes",
+    "by_theory",
     "coverage",
     "exercise",
     "figures_over",
+    "in_runs",
     "latencies",
     "latency_over_time",
     "lost_and_doubled",
+    "mean",
+    "measured",
     "measured_over_time",
+    "one_run",
     "operation_costs",
     "panel",
     "queue_over_time",
+    "setting",
     "show",
     "subscribers_over_time",
     "topology",
+    "verdict",
     "warm_up",
     "who_waits",
 ]
