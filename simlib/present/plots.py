@@ -35,6 +35,9 @@ def queue_over_time(
 ) -> Axes:
     """How many messages there are at each time.
 
+    What comes after the last arrival is shaded: there a line falls because nothing comes any more,
+    and not because the system keeps up.
+
     Parameters
     ----------
     results : mapping
@@ -53,11 +56,26 @@ def queue_over_time(
         ax.step(times, values, where="post", label=name, color=colour, linewidth=1.2)
         peak, when = values.max(), quantity(float(times[values.argmax()]), "s")
         said.append(f"{name}: at most {peak:,.0f}, after {when}")
+    ended = _arrivals_end(results)
+    if ended is not None:
+        last = max(result.duration for result in results.values())
+        ax.axvspan(ended, last, color="0.5", alpha=0.25, linewidth=0, label="nothing arrives")
+        said.append(f"nothing arrives after {quantity(ended, 's')}")
     ax.set(xlabel="simulated time (s)", ylabel="messages in the system", ylim=(0, None))
     ax.yaxis.set_major_locator(MaxNLocator(integer=True))
     legend(ax)
     ax.set_label(f"Messages in the system over time. {'; '.join(said)}.")
     return ax
+
+
+def _arrivals_end(results: Mapping[str, Result]) -> float | None:
+    """When the last message was created (s); None if runs end with it, or soon after."""
+    ended = max(
+        (float(result.columns["created"][-1]) for result in results.values() if len(result.wait)),
+        default=0.0,
+    )
+    last = max((result.duration for result in results.values()), default=0.0)
+    return ended if ended < 0.98 * last else None
 
 
 def subscribers_over_time(results: Mapping[str, Result], ax: Axes | None = None) -> Axes:

@@ -163,6 +163,18 @@ def test_a_long_run_is_drawn_with_few_points_that_keep_its_peaks() -> None:
     assert max(line.get_ydata()) == result.series["in_system"].max()
 
 
+def test_the_fall_after_the_last_arrival_is_not_shown_as_a_recovery() -> None:
+    overload = PointToPoint(messages=2_000).replace(load=1.2)
+    result = overload.run(1)
+    ax = queue_over_time({"run": result})
+    (shade,) = ax.patches
+    assert shade.get_x() == result.columns["created"][-1]
+    assert shade.get_x() + shade.get_width() == result.duration
+    assert "nothing arrives after 1,6" in ax.get_label()
+    ends_with_them = overload.replace(messages=None, duration=1_000).run(1)
+    assert not queue_over_time({"run": ends_with_them}).patches
+
+
 def test_colours_differ_in_lightness_too() -> None:
     lightness = sorted(
         sum(w * int(c[i : i + 2], 16) for i, w in ((1, 0.2126), (3, 0.7152), (5, 0.0722)))
