@@ -24,7 +24,7 @@ NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=60 \
   --nbval-sanitize-with=tests/nbval_sanitize.cfg
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test notebooks bench faults reference lint lock clean
+.PHONY: help setup lab test check notebooks bench faults reference lint lock clean
 
 help: ## list these commands
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -37,6 +37,9 @@ lab: $(READY) ## open the workbook in JupyterLab
 
 test: $(READY) ## run every test: unit, property, browser, and notebooks against their saved output
 	$(PY) -m pytest $(NBVAL) $(WORKERS) $(ARGS) tests notebooks
+
+check: lint ## style, types and the quick tests: the loop while editing
+	$(PY) -m pytest $(WORKERS) --quiet -m "not slow" $(ARGS) tests
 
 notebooks: $(READY) ## execute the notebooks again, in place (ARGS=--refresh: measured times, too)
 	$(PY) -m tools.notebooks $(ARGS)

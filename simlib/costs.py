@@ -13,10 +13,12 @@ import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
+
+from .values import ParameterError, Value, parameter
 
 __all__ = ["Cost", "CostProfile", "CostProfileError", "Operation", "Sync"]
 
@@ -31,10 +33,8 @@ class CostProfileError(ValueError):
     """A cost profile that can't be read, or lacks what is asked of it; the text says which."""
 
 
-class Cost(BaseModel):
+class Cost(Value):
     """How long one operation of one queue took on so many messages at once, per message."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     queue: str = Field(min_length=1, description="what kind of queue")
     sync: Sync = Field(description="when a put is on the disk")
@@ -47,12 +47,10 @@ class Cost(BaseModel):
     samples: int = Field(ge=1, description="calls that were measured")
 
 
-class CostProfile(BaseModel):
+class CostProfile(Value):
     """The costs of several queues on one machine."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    machine: tuple[tuple[str, str], ...] = Field((), description="facts about the machine, by name")
+    machine: tuple[tuple[str, str], ...] = parameter((), "facts about the machine, by name")
     costs: tuple[Cost, ...] = Field(min_length=1, description="what was measured")
 
     @model_validator(mode="after")
@@ -128,21 +126,18 @@ class CostProfile(BaseModel):
         for number, line in rows[1:]:
             cells = next(csv.reader([line]))
             try:
-                costs.append(Cost.model_validate(dict(zip(names, cells, strict=True))))
-            except ValidationError as error:
-                problem = error.errors()[0]
-                raise CostProfileError(
-                    f"{path}, line {number}: {problem['loc'][0]}: {problem['msg']}, "
-                    f"got {problem['input']!r}"
-                ) from None
+                facts = zip(names, cells, strict=True)
+                costs.append(Cost(**{name: _fact(name, cell) for name, cell in facts}))
+            except ParameterError as error:
+                raise CostProfileError(f"{path}, line {number}: {error.problems[0]}") from None
             except ValueError:
                 raise CostProfileError(
                     f"{path}, line {number}: {len(cells)} cells instead of {len(names)}"
                 ) from None
         try:
             return cls(machine=tuple(machine), costs=tuple(costs))
-        except ValidationError as error:
-            raise CostProfileError(f"{path}: {error.errors()[0]['msg']}") from None
+        except ParameterError as error:
+            raise CostProfileError(f"{path}: {error.problems[0]}") from None
 
     def write(self, path: str | Path) -> None:
         """Write the profile to a file, in one step: a write that fails leaves what was there."""
@@ -176,6 +171,15 @@ def _shipped() -> CostProfile:
         Path(__file__).parents[1] / "data/queue_costs.csv",
     )
     return CostProfile.read(next(filter(Path.is_file, places), places[-1]))
+
+
+def _fact(name: str, cell: str) -> Any:
+    """What a cell says; its text if that isn't what it should say."""
+    kind = Cost.model_fields[name].annotation
+    try:
+        return kind(cell) if kind in (int, float) else cell
+    except ValueError:
+        return cell
 
 
 def _named(queue: str, sync: str, operation: str, batch_size: int) -> str:

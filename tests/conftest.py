@@ -17,6 +17,26 @@ settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True
 settings.load_profile("ci" if CI else "local")
 
 
+LONG = (
+    *("browser/", ".ipynb", "faults/", "queues/test_threads", "queues/test_model", "reference/"),
+    *("analysis/", "scenarios/", "live/", "packaging/", "test_conservation", "test_reexecution"),
+)
+"""Parts of the names of files that take long, first those that wait more than they compute."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the files that take long as slow, and begin with them: none is left for the end."""
+
+    def place(item: pytest.Item) -> int:
+        name = item.nodeid.partition("::")[0]
+        return next((place for place, part in enumerate(LONG) if part in name), len(LONG))
+
+    items.sort(key=place)
+    for item in items:
+        if place(item) < len(LONG):
+            item.add_marker("slow")
+
+
 @pytest.fixture(scope="session")
 def missing() -> Callable[[str, str], NoReturn]:
     """Give up on a test because something outside Python isn't there.

@@ -1,5 +1,9 @@
 """From the record of a run to answers."""
 
+from ..extras import require
+
+require("sim", __name__)
+
 from .doubts import DoubtWarning
 from .explanation import Explanation, Forecast, explain
 from .replications import (

@@ -2,66 +2,92 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..theory import mm1_run_length
+from .run_lengths import TOO_WIDE
 from .warmup import BATCH, mser5
 
 if TYPE_CHECKING:
+    from ..scenarios.base import Scenario
     from .result import Result
 
-__all__ = ["DoubtWarning", "doubts"]
-
-TOO_WIDE = 0.2
-"""A run is too short if its mean wait is not even known to ± 20 %."""
-
-FORGETS = 20
-"""So many times 1 / (1 - load)² messages it takes until a queue has forgotten its empty start."""
+__all__ = ["DoubtWarning", "Signs", "doubts", "signs"]
 
 
 class DoubtWarning(UserWarning):
     """An interval is about runs that can't be trusted; the text says why."""
 
 
-def doubts(result: Result, runs: int = 1) -> tuple[str, ...]:
+class Signs(NamedTuple):
+    """What a run shows of itself that bears on whether to trust it."""
+
+    observed: int
+    """Messages that averages are over."""
+    unfinished: bool
+    """Whether messages were in the system at the end."""
+    settled: bool
+    """Whether the latency was level after the first third of them, as far as one can see."""
+
+
+def signs(result: Result) -> Signs:
+    """What to look at in a run, before it is decided what to make of it."""
+    latency = result.latency[result.observed]
+    observed = len(latency)
+    latency = latency[~np.isnan(latency)]
+    return Signs(
+        observed=observed,
+        unfinished=bool(result.ledger.ready + result.ledger.unacked),
+        settled=len(latency) < 20 * BATCH or mser5(latency) <= len(latency) // 3,
+    )
+
+
+def doubts(scenario: Scenario | None, seen: Signs, runs: int = 1) -> tuple[str, ...]:
     """Why averages can't be trusted; empty if nothing speaks against them.
 
     Parameters
     ----------
-    result : Result
-        One run.
+    scenario : Scenario or None
+        What was run; None if that is not known.
+    seen : Signs
+        What one run has shown.
     runs : int
         How many like it the averages are over.
     """
     said = []
-    load = getattr(result.scenario, "load", None)
-    unfinished = result.ledger.ready + result.ledger.unacked
-    bounded = getattr(result.scenario, "capacity", None) is not None
-    if unfinished:
+    if seen.unfinished:
         said.append("messages were still in the system at the end, and their latency is not known")
-    if load is not None and load >= 1 and not bounded:
-        said.append(f"at a load of {load:.3g} there is no steady state, the run's length decides")
-    elif load is not None and load < 1:
-        # In units of service times only the load matters. However many runs there are, each must
-        # be long enough to forget how it began.
-        needed = max(
-            mm1_run_length(load, 1.0).customers(TOO_WIDE) / runs, FORGETS / (1 - load) ** 2
-        )
-        if len(result.wait) - result.warmup < needed:
-            said.append(
-                f"short for a load of {load:.3g}: M/M/1 would need about {_rounded_up(needed):,} "
-                f"messages a run to know its mean wait to ± {TOO_WIDE:.0%}"
-            )
-    latency = result.latency[result.warmup :]
-    latency = latency[~np.isnan(latency)]
-    if len(latency) >= 20 * BATCH and mser5(latency) > len(latency) // 3:
+    if scenario is not None:
+        said += _by_theory(scenario, seen, runs)
+    if not seen.settled:
         said.append("the latency was not settled: its warm-up seems longer than a third of the run")
     return tuple(said)
 
 
-def _rounded_up(number: float) -> int:
-    """To two significant digits."""
+def _by_theory(scenario: Scenario, seen: Signs, runs: int) -> list[str]:
+    """What speaks against a run of this length before one has looked at it."""
+    load, needed = scenario.offered_load, scenario.needed()
+    if needed is None:
+        if load is None or load < 1:
+            return []
+        return [f"at a load of {load:.3g} there is no steady state, the run's length decides"]
+    # However many runs there are, each must be long enough to forget how it began.
+    a_run = max(needed.known / runs, needed.settled)
+    if seen.observed >= a_run:
+        return []
+    purpose = (
+        f"know its averages to ± {TOO_WIDE:.0%}"
+        if needed.known / runs > needed.settled
+        else "forget that it was empty at first"
+    )
+    at = "" if load is None else f" for a load of {load:.3g}"
+    return [f"short{at}: {needed.model} would need {_about(a_run)} messages a run to {purpose}"]
+
+
+def _about(number: float) -> str:
+    """Up to two significant digits."""
+    if not np.isfinite(number):
+        return "endlessly many"
     scale = 10.0 ** max(0, int(np.floor(np.log10(number))) - 1)
-    return int(np.ceil(number / scale) * scale)
+    return f"about {int(np.ceil(round(number / scale, 6)) * scale):,}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
@@ -14,7 +14,7 @@ from joblib import Parallel, delayed
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtr, stdtrit
 
-from .doubts import DoubtWarning, doubts
+from .doubts import DoubtWarning, Signs, doubts, signs
 from .seeds import run_seeds
 
 if TYPE_CHECKING:
@@ -166,43 +166,44 @@ def replicate(
     most : int
         With ``until``: give up after so many, which is one of the ``doubts``.
     """
-    done = _run_all(scenario, run_seeds(replications, seed), n_jobs, replications)
+    done = _run_all(scenario, run_seeds(replications, seed), n_jobs)
     gave_up: tuple[str, ...] = ()
     if until is not None:
         while len(done) < most and not _narrow(done, until):
             more = min(most, len(done) + max(LOOK_AHEAD, len(done) // 4))
-            done += _run_all(scenario, run_seeds(more, seed)[len(done) :], n_jobs, more)
+            done += _run_all(scenario, run_seeds(more, seed)[len(done) :], n_jobs)
         if not _narrow(done, until):
             wanted = f"{until.metric} ± {100 * until.relative:g} %"
             gave_up = (f"gave up on {wanted} after {len(done)} replications",)
     index = pd.Index(run_seeds(len(done), seed), name="seed")
-    said = [doubt for _, each in done for doubt in each]
-    # Now and then a good run looks doubtful; when every other one does, something is wrong.
-    counted = (
-        f"{said.count(each)} of {len(done)} runs: {each}"
-        for each in dict.fromkeys(said)
-        if said.count(each) >= len(done) / 2
-    )
     return Replications(
         scenario,
         pd.DataFrame([summary for summary, _ in done], index=index),
-        (*gave_up, *counted),
+        (*gave_up, *_counted(scenario, done)),
     )
 
 
-Done = tuple[dict[str, float], tuple[str, ...]]
+Done = tuple[dict[str, float], Signs]
+"""A run's summary, and what it shows of itself."""
 
 
-def _run_all(scenario: Scenario, seeds: Sequence[int], n_jobs: int, runs: int) -> list[Done]:
-    jobs = (delayed(_run)(scenario, seed, runs) for seed in seeds)
-    done: list[Done] = Parallel(n_jobs=n_jobs)(jobs)
+def _run_all(scenario: Scenario, seeds: Sequence[int], n_jobs: int) -> list[Done]:
+    done: list[Done] = Parallel(n_jobs=n_jobs)(delayed(_run)(scenario, seed) for seed in seeds)
     return done
 
 
-def _run(scenario: Scenario, seed: int, runs: int) -> Done:
-    """One run's summary, and the doubts about it as one of so many."""
+def _run(scenario: Scenario, seed: int) -> Done:
     result = scenario.run(seed)
-    return {str(name): value for name, value in result.summary().items()}, doubts(result, runs)
+    return {str(name): value for name, value in result.summary().items()}, signs(result)
+
+
+def _counted(scenario: Scenario, done: Sequence[Done]) -> Iterator[str]:
+    """The doubts about the runs, with their numbers."""
+    said = [doubt for _, seen in done for doubt in doubts(scenario, seen, len(done))]
+    # Now and then a good run looks doubtful; when every other one does, something is wrong.
+    for doubt in dict.fromkeys(said):
+        if said.count(doubt) >= len(done) / 2:
+            yield f"{said.count(doubt)} of {len(done)} runs: {doubt}"
 
 
 def _narrow(done: Sequence[Done], goal: HalfWidth) -> bool:

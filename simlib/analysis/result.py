@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from ..processes.record import Ledger, Record
-from .doubts import doubts
+from .doubts import doubts, signs
 
 if TYPE_CHECKING:
     from ..scenarios.base import Scenario
@@ -63,6 +63,9 @@ class Result:
     """What else is known of each message by name, each of shape (messages,); -1: nothing."""
     extras: Mapping[str, float] = field(default_factory=dict, repr=False)
     """What a scenario adds to the summary."""
+    observed_until: float = np.inf
+    """When averages end (s), if that is before the end of the run: where callers wait for their
+    replies, when the first of them has nothing left to ask."""
 
     @classmethod
     def from_record(cls, record: Record, *, duration: float | None, **facts: Any) -> Result:
@@ -154,12 +157,15 @@ class Result:
         for enqueued, started in stations:
             np.copyto(outcomes, OUTCOMES.index("waiting"), where=~np.isnan(enqueued))
             np.copyto(outcomes, OUTCOMES.index("in service"), where=~np.isnan(started))
-        np.copyto(outcomes, OUTCOMES.index("acked"), where=~np.isnan(columns["finished"]))
+        if "delivered" in columns:
+            np.copyto(outcomes, OUTCOMES.index("in service"), where=~np.isnan(columns["delivered"]))
+        acked = ~np.isnan(columns.get("acked", columns["finished"]))
+        np.copyto(outcomes, OUTCOMES.index("acked"), where=acked)
         outcomes[refused] = OUTCOMES.index("dropped")
         if ledger is None:
-            ready, unacked, acked, dropped = np.bincount(outcomes, minlength=4).tolist()
+            ready, unacked, done, dropped = np.bincount(outcomes, minlength=4).tolist()
             ledger = Ledger(
-                published=len(outcomes), acked=acked, ready=ready, unacked=unacked, dropped=dropped
+                published=len(outcomes), acked=done, ready=ready, unacked=unacked, dropped=dropped
             )
         duration = cut_off(ledger)
         if duration is None:
@@ -251,17 +257,18 @@ class Result:
         are over the messages after the warm-up that finished or started; percentiles are NumPy's
         linear ones. Time averages (``throughput`` in messages/s, ``utilisation`` per consumer,
         ``queue_mean``, ``queue_max``, ``in_system_mean`` in messages) are integrals over the time
-        from the creation of the first message after the warm-up to the end. ``published``,
+        from the creation of the first message after the warm-up to the end of the run, or to
+        ``observed_until``, and no later message counts for customer averages. ``published``,
         ``completed``, ``dropped``, ``lost``, ``unfinished``, ``redelivered``, ``redone`` (messages)
         and ``duration`` (s) are those of the whole run, as in the ledger. The series is called
         "unfinished" when messages are still in the system: their latency is unknown, and as a rule
         long.
         """
         ledger = self.ledger
-        start, end = self.observed_from, self.duration
+        start, end = self.observed_from, min(self.duration, self.observed_until)
         time = end - start if end > start else np.nan
         finished = self.columns["finished"]
-        latency, wait = _known(self.latency[self.warmup :]), _known(self.wait[self.warmup :])
+        latency, wait = _known(self.latency[self.observed]), _known(self.wait[self.observed])
         p50, p95, p99 = np.percentile(latency, [50, 95, 99]) if len(latency) else [np.nan] * 3
         busy = time_in(self._started, self._ended, start, end)
         waiting = time_in(self._arrived, self._delivered, start, end)
@@ -287,7 +294,7 @@ class Result:
                 "unfinished": unfinished,
                 "redelivered": ledger.redelivered,
                 "redone": ledger.redone,
-                "duration": end,
+                "duration": self.duration,
                 **self.extras,
             },
             name="unfinished" if unfinished else "finished",
@@ -339,7 +346,7 @@ class Result:
 
     def doubts(self) -> tuple[str, ...]:
         """Why the averages can't be trusted; empty if nothing speaks against them."""
-        return doubts(self)
+        return doubts(self.scenario, signs(self))
 
     @cached_property
     def latency(self) -> Floats:
@@ -358,6 +365,14 @@ class Result:
             return 0.0
         created = self.columns["created"]
         return float(created[self.warmup]) if self.warmup < len(created) else self.duration
+
+    @property
+    def observed(self) -> slice:
+        """Which messages averages are over: those between the warm-up and ``observed_until``."""
+        if self.observed_until >= self.duration:
+            return slice(self.warmup, None)
+        created = self.columns["created"]
+        return slice(self.warmup, int(np.searchsorted(created, self.observed_until, "right")))
 
     def _queue_max(self) -> int:
         arrived, delivered = _in_order(self._arrived), _in_order(self._delivered)

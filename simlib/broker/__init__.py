@@ -16,6 +16,10 @@ the specification is silent, RabbitMQ is the model, and the same tests run again
 - Headers are JSON, which has no instants: ``time`` in ``x-death`` is seconds since 1970.
 - The latest death comes first in ``x-death``, and the others stay in that order. RabbitMQ (3.10)
   turns the others round at each death, and may not notice that a message goes round in a circle.
+- What a publisher put into ``x-death`` that can't be a death is left out at the next one.
+- A message that dies at the head of a queue with priorities dies at once. RabbitMQ (3.10) may
+  notice only when something else happens to the queue.
+- Headers may hold fractions and numbers of any size. pika sends neither.
 - A value that no broker could take is a TypeError or a ValueError, and closes nothing.
 - Copies are stored in the order of the queues' names.
 - A message whose queue had to look at it ahead of its turn, because messages there expire, counts

@@ -172,12 +172,12 @@ class Broker(Routing):
 
     def _delete(self, queue: BrokerQueue) -> int:
         del self._queues[queue.name]
+        queue.deleted = True
         for consumer in list(queue.consumers.values()):
             consumer.channel.drop(consumer)
         purged = queue.purge("lost")
         for channel in (self._own, *self._channels.values()):
             queue.lose(channel.held_of(queue))
-        queue.deleted = True
         queue.close()
         self._forget_destination(queue)
         return purged
@@ -348,9 +348,8 @@ class Broker(Routing):
         for queue in [each for each in self._queues.values() if each.owner is channel]:
             self._delete(queue)
         for queue in queues:
-            if not queue.deleted:
-                queue.settle()
-                self.dispatch(queue)
+            queue.cull()
+            self.dispatch(queue)
 
     # Time
 

@@ -274,9 +274,11 @@ class Channel:
                     queue.discard(message, properties, "rejected")
             except QueueError as error:
                 self._lost(queue, error)
+        queues = {queue: None for _, _, queue, _ in released}
+        for queue in queues:
+            queue.cull()
         self._readmit(released)
-        for queue in {held[2]: None for held in released}:
-            queue.settle()
+        for queue in queues:
             self._broker.dispatch(queue)
 
     def reject(self, delivery_tag: int, requeue: bool = True) -> None:
@@ -325,12 +327,13 @@ class Channel:
         if self.closed:
             return
         self.closed = True
+        # A queue that goes with its last consumer takes along what is held of it.
+        for consumer in list(self._consumers.values()):
+            self.drop(consumer)
         self._broker.forget(self)
         held = list(self._held.values())
         self._held.clear()
         queues = {queue: None for _, _, queue, _ in held}
-        for consumer in list(self._consumers.values()):
-            self.drop(consumer)
         for message, properties, queue, _ in held:
             queue.requeue(message, properties)
         self._broker.deserted(self, list(queues))

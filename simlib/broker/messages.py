@@ -83,13 +83,16 @@ def with_death(
 ) -> dict[str, Any]:
     """The headers after a death in a queue.
 
-    ``x-death`` has one entry for each queue and reason, the latest first, with a count.
+    ``x-death`` has one entry for each queue and reason, the latest first, with a count. A publisher
+    may have put anything under that name: what can't be such an entry is left out.
     """
-    deaths = list(headers.get("x-death", ()))
-    found = [death for death in deaths if (death["queue"], death["reason"]) == (queue, reason)]
-    if found:
-        latest = {**found[0], "count": found[0]["count"] + 1}
-        deaths.remove(found[0])
+    known = headers.get("x-death")
+    deaths = [each for each in known if isinstance(each, dict)] if isinstance(known, list) else []
+    for place, death in enumerate(deaths):
+        if (death.get("queue"), death.get("reason")) == (queue, reason):
+            count = death.get("count")
+            latest = {**deaths.pop(place), "count": count + 1 if isinstance(count, int) else 1}
+            break
     else:
         latest = {
             "count": 1,
@@ -101,11 +104,13 @@ def with_death(
         }
         if properties.expiration is not None:
             latest["original-expiration"] = str(round(properties.expiration * 1000))
-    first = {
-        "x-first-death-reason": reason,
-        "x-first-death-queue": queue,
-        "x-first-death-exchange": properties.exchange,
-    }
+    first = {}
+    if "x-death" not in headers:
+        first = {
+            "x-first-death-reason": reason,
+            "x-first-death-queue": queue,
+            "x-first-death-exchange": properties.exchange,
+        }
     return {**first, **headers, "x-death": [latest, *deaths]}
 
 
@@ -115,8 +120,8 @@ def died_without_consumer_since(headers: Mapping[str, Any], queue: str) -> bool:
     Such a message would go round for ever without anybody's doing.
     """
     for death in headers["x-death"]:
-        if death["reason"] == "rejected":
+        if death.get("reason") == "rejected":
             return False
-        if death["queue"] == queue:
+        if death.get("queue") == queue:
             return True
     return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
+from math import inf
 from typing import TYPE_CHECKING, Any, Protocol
 
 from simlib.queues import Empty, Full, LeaseLostError, Message, MessageQueue
@@ -88,7 +89,7 @@ class BrokerQueue:
         self._about: dict[int, Properties] = {}
         # The queue's head, taken ahead of its delivery; as a heap, in the order of the storage.
         self._front: list[tuple[int, int, Message, Properties]] = []
-        # Whether the storage may hold something that goes before the head.
+        # Whether the storage may hold something that goes before one of these.
         self._overtaken = False
         # Whether messages may expire here; and whether nothing at all needs care.
         self._timed = self._plain = False
@@ -112,17 +113,16 @@ class BrokerQueue:
         self, body: bytes, headers: Mapping[str, Any] | None, properties: Properties
     ) -> bool:
         """Store a message, and deliver it if somebody waits; False if there is no room for it."""
-        options = self.options
+        if not self._plain:
+            self.settle()
+            if self._full():
+                self.refused += 1
+                return False
         if properties.expiration is not None:
             self._expect_times(True)
         if self._plain and not properties.persistent:
             stored = headers
         else:
-            if options.overflow == "reject-publish" and options.max_length is not None:
-                self.settle()
-                if self.ready >= options.max_length:
-                    self.refused += 1
-                    return False
             if self._timed:
                 properties = properties._replace(expires=self._end_of(properties))
             stored = headers
@@ -130,7 +130,7 @@ class BrokerQueue:
                 stored = {**(headers or {}), ENVELOPE: list(properties)}
         priority = properties.priority
         if priority:
-            priority = min(priority, options.max_priority or 0)
+            priority = min(priority, self.options.max_priority or 0)
             self._overtaken = True
         try:
             number = self.storage.put(body, False, headers=stored, priority=priority)
@@ -145,6 +145,15 @@ class BrokerQueue:
         if not self._plain:
             self.settle()
         return True
+
+    def _full(self) -> bool:
+        """Whether the queue refuses what comes now."""
+        most = self.options.max_length
+        if most is None or self.options.overflow != "reject-publish" or self.ready < most:
+            return False
+        # What is about to be delivered takes no room.
+        credit = sum(each.prefetch - each.held if each.prefetch else inf for each in self._turns)
+        return max(0, self.ready - credit) >= most
 
     def _end_of(self, properties: Properties) -> float | None:
         """When a message that comes now has to die."""
@@ -248,6 +257,8 @@ class BrokerQueue:
         while turns:
             consumer = turns[0]
             if 0 < consumer.prefetch <= consumer.held:
+                if not self.ready:
+                    return  # Nobody loses a turn at which there was nothing to get.
                 consumer.aside = True
                 turns.popleft()
                 continue
@@ -256,6 +267,8 @@ class BrokerQueue:
                 return
             turns.rotate(-1)
             consumer.channel.hand_over(self, consumer, *taken)
+        if not self._plain:
+            self.settle()
 
     # Time and length
 
@@ -270,15 +283,18 @@ class BrokerQueue:
         return self.storage.unacked - len(self._front)
 
     def settle(self) -> None:
-        """Let die what is too old, and what is too much."""
-        options = self.options
-        self._expire()
-        if options.max_length is not None and options.overflow == "drop-head":
-            while self.ready > options.max_length and (taken := self.take()) is not None:
-                self.discard(*taken, "maxlen")
-                self._expire()
+        """Let die what is too much or too old, unless it is about to be delivered."""
+        if not self._turns:
+            self.cull()
 
-    def _expire(self) -> None:
+    def cull(self) -> None:
+        """Let die what is too much or too old, as what has come back may be."""
+        if self.deleted:
+            return
+        options = self.options
+        if options.max_length is not None and options.overflow == "drop-head":
+            while self.ready > options.max_length and (head := self._head()) is not None:
+                self.discard(*head, "maxlen")
         if not self._timed:
             return
         now = self._broker.clock()
@@ -308,25 +324,28 @@ class BrokerQueue:
         if not self._front:
             self._overtaken = False
             self._fetch()
-        while self._overtaken:
-            head = self._front[0] if self._front else None
-            # One that goes after the head is fetched as well: only so it is known that no more
-            # goes before.
-            self._overtaken = self._fetch() and self._front[0] is not head
+        if self._overtaken:
+            self._overtaken = False
+            last = max(entry[:2] for entry in self._front)
+            # One that goes after all the others is fetched as well: only so it is known that
+            # nothing in the storage goes before any of them.
+            while (place := self._fetch()) is not None and place < last:
+                pass
         return self._front[0][3].expires if self._front else None
 
-    def _fetch(self) -> bool:
-        """Take the storage's first message to the front; whether there was one."""
+    def _fetch(self) -> tuple[int, int] | None:
+        """Take the storage's first message to the front, and say where it goes, if there is one."""
         try:
             message = self.storage.get(False)
         except Empty:
             if not self._front:
                 self._about.clear()
                 self._expect_times(self.options.message_ttl is not None)
-            return False
+            return None
         properties = self._about.pop(message.id, None) or self._properties(message)
-        heapq.heappush(self._front, (-message.priority, message.id, message, properties))
-        return True
+        place = -message.priority, message.id
+        heapq.heappush(self._front, (*place, message, properties))
+        return place
 
     def _take_in_time(self) -> Taken | None:
         # A message may still be delivered at the very instant at which it would die: that is how
@@ -334,6 +353,13 @@ class BrokerQueue:
         now = self._broker.clock()
         while (end := self._end_of_head()) is not None and end < now:
             self.discard(*heapq.heappop(self._front)[2:], "expired")
+        return self._head()
+
+    def _head(self) -> Taken | None:
+        """What is at the head, whatever its time."""
+        if not self._timed:
+            return self.take()
+        self._end_of_head()
         return heapq.heappop(self._front)[2:] if self._front else None
 
     # Ends
@@ -391,7 +417,7 @@ class BrokerQueue:
     def _drop_transient(self) -> None:
         # What stays in front has to be compared with what comes back to the storage.
         self._expect_times(True)
-        while self._fetch():
+        while self._fetch() is not None:
             pass
         lost = [entry for entry in self._front if not entry[3].persistent]
         self._front = [entry for entry in self._front if entry[3].persistent]

@@ -1,11 +1,16 @@
 """How long things take, and when messages arrive."""
 
+from ..extras import require
+
+require("sim", __name__)
+
 from .arrivals import Arrivals, Batches, Bursty, Trace, VaryingPoisson
 from .durations import (
     BLOCK,
     Deterministic,
     Distribution,
     Durations,
+    DurationsOrNone,
     Empirical,
     Erlang,
     Exponential,
@@ -24,6 +29,7 @@ __all__ = [
     "Deterministic",
     "Distribution",
     "Durations",
+    "DurationsOrNone",
     "Empirical",
     "Erlang",
     "Exponential",

@@ -11,15 +11,15 @@ from collections.abc import Iterator
 from itertools import pairwise
 from math import nan, pi
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 
 import numpy as np
-from pydantic import Field, field_validator, model_validator
+from numpy.typing import ArrayLike
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from ..traces import read_times
 from .durations import (
     BLOCK,
-    Column,
     Deterministic,
     Distribution,
     Durations,
@@ -32,11 +32,24 @@ from .durations import (
     Replay,
     Seconds,
     Uniform,
+    distribution,
 )
 
 __all__ = ["Arrivals", "Batches", "Bursty", "Trace", "VaryingPoisson"]
 
-BatchSize = Annotated[int, Field(ge=1, le=1000)]
+MOST = 1000
+"""The most messages in a batch."""
+
+
+def _batch_size(given: Any) -> Any:
+    """Refuse what is neither a size nor two of them."""
+    sizes = given if isinstance(given, tuple) and len(given) == 2 else (given,)
+    for size in sizes:
+        if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= MOST:
+            raise ValueError(
+                f"must be a whole number from 1 to {MOST:,}, or (fewest, most), got {given!r}"
+            )
+    return given
 
 
 class Trace(Distribution):
@@ -49,8 +62,12 @@ class Trace(Distribution):
         those messages arrive together, in their order.
     """
 
-    kind: Literal["trace"] = Field("trace", repr=False)
-    times: Column = Field(min_length=1, repr=False)
+    kind: Literal["trace"] = Field(default="trace", repr=False)
+    times: tuple[float, ...] = Field(min_length=1, repr=False)
+
+    if TYPE_CHECKING:
+
+        def __init__(self, times: ArrayLike) -> None: ...
 
     @field_validator("times")
     @classmethod
@@ -69,8 +86,11 @@ class Trace(Distribution):
         """Read arrival instants from a CSV file; see :func:`simlib.traces.read_times`."""
         return cls(times=read_times(path, column))
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return f"Trace({len(self.times)} arrivals in {self.times[-1] - self.times[0]:g} s)"
+
+    def __str__(self) -> str:
+        return repr(self)
 
     @property
     def length(self) -> int | None:
@@ -147,9 +167,15 @@ class Bursty(_Process):
         Seconds, > 0, that each rate holds on average.
     """
 
-    kind: Literal["bursty"] = Field("bursty", repr=False)
+    kind: Literal["bursty"] = Field(default="bursty", repr=False)
     rates: tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0)]]
     mean_sojourns: tuple[Seconds, Seconds]
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self, rates: tuple[float, float], mean_sojourns: tuple[float, float]
+        ) -> None: ...
 
     @model_validator(mode="after")
     def _some_arrive(self) -> Self:
@@ -172,9 +198,10 @@ class Bursty(_Process):
     def scaled(self, mean: float) -> Self:
         """The same bursts, played slower or faster so that the mean gap is ``mean`` seconds."""
         factor = mean / self.average
+        (first, second), (first_sojourn, second_sojourn) = self.rates, self.mean_sojourns
         return type(self)(
-            rates=tuple(rate / factor for rate in self.rates),
-            mean_sojourns=tuple(sojourn * factor for sojourn in self.mean_sojourns),
+            rates=(first / factor, second / factor),
+            mean_sojourns=(first_sojourn * factor, second_sojourn * factor),
         )
 
     def instants(self, rng: np.random.Generator) -> Iterator[Floats]:
@@ -216,10 +243,14 @@ class VaryingPoisson(_Process):
         Seconds, > 0, from one peak to the next.
     """
 
-    kind: Literal["varying_poisson"] = Field("varying_poisson", repr=False)
+    kind: Literal["varying_poisson"] = Field(default="varying_poisson", repr=False)
     mean_rate: float = Field(gt=0)
     amplitude: float = Field(ge=0)
     period: float = Field(gt=0)
+
+    if TYPE_CHECKING:
+
+        def __init__(self, mean_rate: float, amplitude: float, period: float) -> None: ...
 
     @model_validator(mode="after")
     def _never_negative(self) -> Self:
@@ -274,9 +305,15 @@ class Batches(_Process):
         Messages per batch, >= 1; or the fewest and the most, each number between equally likely.
     """
 
-    kind: Literal["batches"] = Field("batches", repr=False)
+    kind: Literal["batches"] = Field(default="batches", repr=False)
     interarrival: Durations
-    size: BatchSize | tuple[BatchSize, BatchSize]
+    size: Annotated[int | tuple[int, int], BeforeValidator(_batch_size)]
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self, interarrival: Distribution | float, size: int | tuple[int, int]
+        ) -> None: ...
 
     @model_validator(mode="after")
     def _ordered_and_endless(self) -> Self:
@@ -313,19 +350,24 @@ class Batches(_Process):
             yield np.repeat(times, rng.integers(fewest, most + 1, len(times)))
 
 
-Arrivals = Annotated[
-    Exponential
-    | Deterministic
-    | Erlang
-    | LogNormal
-    | Hyperexponential
-    | Uniform
-    | Empirical
-    | Replay
-    | Trace
-    | Bursty
-    | VaryingPoisson
-    | Batches,
-    Field(discriminator="kind"),
-]
-"""Any distribution of gaps between arrivals, or arrival process, as a field of a scenario."""
+if TYPE_CHECKING:
+    Arrivals = Durations
+else:
+    _KINDS = (
+        Exponential
+        | Deterministic
+        | Erlang
+        | LogNormal
+        | Hyperexponential
+        | Uniform
+        | Empirical
+        | Replay
+        | Trace
+        | Bursty
+        | VaryingPoisson
+        | Batches
+    )
+    Arrivals = Annotated[
+        _KINDS, Field(discriminator="kind"), BeforeValidator(distribution(*get_args(_KINDS)))
+    ]
+    """Any distribution of gaps between arrivals, or arrival process, as a field of a value."""

@@ -11,19 +11,21 @@ numbers to every engine.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, get_args, overload
 
 import numpy as np
-from numpy.typing import NDArray
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from numpy.typing import ArrayLike, NDArray
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from ..values import Value
 
 __all__ = [
     "BLOCK",
-    "Column",
     "Deterministic",
     "Distribution",
     "Durations",
+    "DurationsOrNone",
     "Empirical",
     "Erlang",
     "Exponential",
@@ -40,22 +42,15 @@ Floats = NDArray[np.float64]
 BLOCK = 4096
 """How many numbers are drawn at a time."""
 
-Column = Annotated[
-    # NumPy's and pandas' columns are taken as well as lists.
-    tuple[float, ...],
-    BeforeValidator(lambda values: values.tolist() if hasattr(values, "tolist") else values),
-]
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(gt=0)]
 
 
-class Distribution(BaseModel, ABC):
+class Distribution(Value, ABC):
     """A sequence of durations in seconds, each >= 0.
 
     Parameters may be given by position or by name: ``Exponential(0.5)`` is
     ``Exponential(mean=0.5)``.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         names = [name for name in type(self).model_fields if name != "kind"]
@@ -116,6 +111,8 @@ class _WithMean(Distribution, ABC):
     if TYPE_CHECKING:
         mean: float  # declared as a field by each, which fixes its place among the others
 
+    hints: ClassVar[Mapping[str, str]] = {"rate": "give mean = 1/rate"}
+
     @property
     def average(self) -> float:
         return self.mean
@@ -133,8 +130,12 @@ class Exponential(_WithMean):
         Seconds, > 0.
     """
 
-    kind: Literal["exponential"] = Field("exponential", repr=False)
+    kind: Literal["exponential"] = Field(default="exponential", repr=False)
     mean: Seconds
+
+    if TYPE_CHECKING:
+
+        def __init__(self, mean: float) -> None: ...
 
     @property
     def scv(self) -> float:
@@ -145,7 +146,7 @@ class Exponential(_WithMean):
 
 
 class Deterministic(Distribution):
-    """The same duration every time.
+    """The same duration every time. Where a distribution is wanted a number is one of these.
 
     Parameters
     ----------
@@ -153,8 +154,13 @@ class Deterministic(Distribution):
         Seconds, >= 0.
     """
 
-    kind: Literal["deterministic"] = Field("deterministic", repr=False)
+    kind: Literal["deterministic"] = Field(default="deterministic", repr=False)
     value: float = Field(ge=0)
+    hints: ClassVar[Mapping[str, str]] = {"mean": "it is called 'value' here"}
+
+    if TYPE_CHECKING:
+
+        def __init__(self, value: float) -> None: ...
 
     @property
     def average(self) -> float:
@@ -182,9 +188,13 @@ class Erlang(_WithMean):
         Seconds, > 0, of the sum.
     """
 
-    kind: Literal["erlang"] = Field("erlang", repr=False)
+    kind: Literal["erlang"] = Field(default="erlang", repr=False)
     k: int = Field(ge=1)
     mean: Seconds
+
+    if TYPE_CHECKING:
+
+        def __init__(self, k: int, mean: float) -> None: ...
 
     @property
     def scv(self) -> float:
@@ -205,9 +215,13 @@ class LogNormal(_WithMean):
         Coefficient of variation of the durations, > 0.
     """
 
-    kind: Literal["lognormal"] = Field("lognormal", repr=False)
+    kind: Literal["lognormal"] = Field(default="lognormal", repr=False)
     mean: Seconds
     cv: float = Field(gt=0)
+
+    if TYPE_CHECKING:
+
+        def __init__(self, mean: float, cv: float) -> None: ...
 
     @property
     def scv(self) -> float:
@@ -233,9 +247,13 @@ class Hyperexponential(_WithMean):
         Coefficient of variation, >= 1.
     """
 
-    kind: Literal["hyperexponential"] = Field("hyperexponential", repr=False)
+    kind: Literal["hyperexponential"] = Field(default="hyperexponential", repr=False)
     mean: Seconds
     cv: float = Field(ge=1)
+
+    if TYPE_CHECKING:
+
+        def __init__(self, mean: float, cv: float) -> None: ...
 
     @property
     def scv(self) -> float:
@@ -258,9 +276,13 @@ class Uniform(Distribution):
         Seconds, 0 <= low < high.
     """
 
-    kind: Literal["uniform"] = Field("uniform", repr=False)
+    kind: Literal["uniform"] = Field(default="uniform", repr=False)
     low: float = Field(ge=0)
     high: float
+
+    if TYPE_CHECKING:
+
+        def __init__(self, low: float, high: float) -> None: ...
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -287,7 +309,11 @@ class Uniform(Distribution):
 class _Measured(Distribution, ABC):
     """A distribution given by measured values."""
 
-    values: Column = Field(min_length=1, repr=False)
+    values: tuple[float, ...] = Field(min_length=1, repr=False)
+
+    if TYPE_CHECKING:
+
+        def __init__(self, values: ArrayLike) -> None: ...
 
     @field_validator("values")
     @classmethod
@@ -297,8 +323,11 @@ class _Measured(Distribution, ABC):
                 raise ValueError(f"values must be >= 0 s, got {value:g} at index {place}")
         return values
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return f"{type(self).__name__}({len(self.values)} values, mean={self.average:g})"
+
+    def __str__(self) -> str:
+        return repr(self)
 
     @property
     def average(self) -> float:
@@ -324,7 +353,7 @@ class Empirical(_Measured):
         Seconds, each >= 0.
     """
 
-    kind: Literal["empirical"] = Field("empirical", repr=False)
+    kind: Literal["empirical"] = Field(default="empirical", repr=False)
 
     def sample(self, rng: np.random.Generator, size: int) -> Floats:
         return rng.choice(np.array(self.values), size)
@@ -339,7 +368,7 @@ class Replay(_Measured):
         Seconds, each >= 0.
     """
 
-    kind: Literal["replay"] = Field("replay", repr=False)
+    kind: Literal["replay"] = Field(default="replay", repr=False)
 
     @property
     def length(self) -> int | None:
@@ -353,15 +382,73 @@ class Replay(_Measured):
             yield np.array(self.values[start : start + BLOCK])
 
 
-Durations = Annotated[
-    Exponential
-    | Deterministic
-    | Erlang
-    | LogNormal
-    | Hyperexponential
-    | Uniform
-    | Empirical
-    | Replay,
-    Field(discriminator="kind"),
-]
-"""Any distribution of durations, as a field of a scenario."""
+def distribution(*kinds: type[Distribution]) -> Callable[[Any], Any]:
+    """What makes one of these kinds of what is given: a number of seconds, or its form in JSON."""
+    by_name = {kind.model_fields["kind"].default: kind for kind in kinds}
+    names = ", ".join(kind.__name__ for kind in kinds)
+
+    def made(given: Any) -> Any:
+        if isinstance(given, int | float) and not isinstance(given, bool):
+            if not given >= 0:
+                raise ValueError(f"must be >= 0 s, got {given!r}")
+            return Deterministic(given)
+        if isinstance(given, Mapping):
+            if given.get("kind") not in by_name:
+                raise ValueError(
+                    f"must say its kind, one of {', '.join(by_name)}, got {given.get('kind')!r}"
+                )
+            return by_name[given["kind"]](**{k: v for k, v in given.items() if k != "kind"})
+        if not isinstance(given, kinds):
+            raise ValueError(
+                f"must be a distribution ({names}), or a number of seconds, which is the same "
+                f"every time, got {_shortly(given)}"
+            )
+        return given
+
+    return made
+
+
+def _shortly(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"a {type(value).__name__}"
+
+
+if TYPE_CHECKING:
+
+    class Durations:
+        """A distribution as a field: a number is taken, too, and a distribution is what is kept."""
+
+        @overload
+        def __get__(self, instance: None, owner: type) -> Self: ...
+        @overload
+        def __get__(self, instance: object, owner: type) -> Distribution: ...
+        def __get__(self, instance: object, owner: type) -> Any: ...
+        def __set__(self, instance: object, value: Distribution | float) -> None: ...
+
+    class DurationsOrNone:
+        """The same, or None."""
+
+        @overload
+        def __get__(self, instance: None, owner: type) -> Self: ...
+        @overload
+        def __get__(self, instance: object, owner: type) -> Distribution | None: ...
+        def __get__(self, instance: object, owner: type) -> Any: ...
+        def __set__(self, instance: object, value: Distribution | float | None) -> None: ...
+
+else:
+    _KINDS = (
+        Exponential
+        | Deterministic
+        | Erlang
+        | LogNormal
+        | Hyperexponential
+        | Uniform
+        | Empirical
+        | Replay
+    )
+    Durations = Annotated[
+        _KINDS, Field(discriminator="kind"), BeforeValidator(distribution(*get_args(_KINDS)))
+    ]
+    """Any distribution of durations, or a number of seconds, as a field of a value."""
+
+    DurationsOrNone = Durations | None

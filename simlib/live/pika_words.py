@@ -15,6 +15,7 @@ from simlib.broker.errors import (
     ResourceLockedError,
 )
 from simlib.broker.messages import Delivery, Properties, Returned
+from simlib.broker.options import check_name
 
 __all__ = [
     "CLOSED",
@@ -25,6 +26,7 @@ __all__ = [
     "our_returned",
     "pika_exceptions",
     "their_properties",
+    "their_table",
 ]
 
 ERRORS: dict[int, type[BrokerError]] = {
@@ -80,13 +82,33 @@ def their_properties(headers: Mapping[str, Any] | None, properties: Properties) 
     """A message's properties as pika sends them."""
     expiration = properties.expiration
     return _pika().BasicProperties(
-        headers=None if headers is None else dict(headers),
+        headers=their_table(headers),
         priority=properties.priority or None,
         delivery_mode=2 if properties.persistent else 1,
         expiration=None if expiration is None else str(milliseconds(expiration)),
         reply_to=properties.reply_to,
         correlation_id=properties.correlation_id,
     )
+
+
+def their_table(table: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Headers or arguments as pika can send them; TypeError or ValueError for what it can't."""
+    return None if table is None else {name: _sendable(name, table[name]) for name in table}
+
+
+def _sendable(name: str, value: Any) -> Any:
+    check_name("a header's name", name)
+    if isinstance(value, Mapping):
+        return their_table(value)
+    if isinstance(value, list | tuple):
+        return [_sendable(name, each) for each in value]
+    if isinstance(value, float):
+        raise TypeError(
+            f"pika can't send a header with a fraction, got {name}={value!r}; send it as text"
+        )
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ValueError(f"a header's number must have at most 64 bits, got {name}={value!r}")
+    return value
 
 
 def our_delivery(method: Any, properties: Any, body: bytes) -> Delivery:

@@ -14,12 +14,18 @@ from contextlib import contextmanager, suppress
 from dataclasses import fields
 from typing import Any, Self
 
-from simlib.broker.errors import ChannelClosedError, NackedError, UnroutableError
+from simlib.broker.errors import (
+    ChannelClosedError,
+    NackedError,
+    PreconditionFailedError,
+    UnroutableError,
+)
 from simlib.broker.messages import Delivery, Properties, Returned
 from simlib.broker.options import (
     ARGUMENTS,
     QueueOptions,
     check_exchange,
+    check_name,
     check_prefetch,
     check_publication,
 )
@@ -33,6 +39,7 @@ from .pika_words import (
     our_returned,
     pika_exceptions,
     their_properties,
+    their_table,
 )
 
 __all__ = ["RabbitMQ"]
@@ -92,7 +99,7 @@ class RabbitMQ:
         """As :meth:`simlib.broker.Broker.declare_exchange`."""
         check_exchange(name, type)
         arguments = {"alternate-exchange": alternate_exchange} if alternate_exchange else None
-        with self._own.calling() as channel:
+        with self._own.calling(name, alternate_exchange or "") as channel:
             channel.exchange_declare(
                 name,
                 type,
@@ -106,7 +113,7 @@ class RabbitMQ:
 
     def delete_exchange(self, name: str, *, if_unused: bool = False) -> None:
         """As :meth:`simlib.broker.Broker.delete_exchange`."""
-        with self._own.calling() as channel:
+        with self._own.calling(name) as channel:
             channel.exchange_delete(name, if_unused=if_unused)
 
     def declare_queue(self, name: str = "", **options: Any) -> str:
@@ -115,18 +122,18 @@ class RabbitMQ:
 
     def delete_queue(self, name: str, *, if_unused: bool = False, if_empty: bool = False) -> int:
         """As :meth:`simlib.broker.Broker.delete_queue`."""
-        with self._own.calling() as channel:
+        with self._own.calling(name) as channel:
             reply = channel.queue_delete(name, if_unused=if_unused, if_empty=if_empty)
         return int(reply.method.message_count)
 
     def purge(self, name: str) -> int:
         """As :meth:`simlib.broker.Broker.purge`."""
-        with self._own.calling() as channel:
+        with self._own.calling(name) as channel:
             return int(channel.queue_purge(name).method.message_count)
 
     def message_count(self, name: str) -> int:
         """As :meth:`simlib.broker.Broker.message_count`."""
-        with self._own.calling() as channel:
+        with self._own.calling(name) as channel:
             return int(channel.queue_declare(name, passive=True).method.message_count)
 
     def bind(
@@ -147,8 +154,8 @@ class RabbitMQ:
         arguments: Mapping[str, Any] | None = None,
     ) -> None:
         """As :meth:`simlib.broker.Broker.unbind`."""
-        with self._own.calling() as channel:
-            channel.queue_unbind(queue, exchange, routing_key, arguments)
+        with self._own.calling(queue, exchange, routing_key) as channel:
+            channel.queue_unbind(queue, exchange, routing_key, their_table(arguments))
 
     def bind_exchange(
         self,
@@ -158,8 +165,8 @@ class RabbitMQ:
         arguments: Mapping[str, Any] | None = None,
     ) -> None:
         """As :meth:`simlib.broker.Broker.bind_exchange`."""
-        with self._own.calling() as channel:
-            channel.exchange_bind(destination, source, routing_key, arguments)
+        with self._own.calling(destination, source, routing_key) as channel:
+            channel.exchange_bind(destination, source, routing_key, their_table(arguments))
 
     def unbind_exchange(
         self,
@@ -169,8 +176,8 @@ class RabbitMQ:
         arguments: Mapping[str, Any] | None = None,
     ) -> None:
         """As :meth:`simlib.broker.Broker.unbind_exchange`."""
-        with self._own.calling() as channel:
-            channel.exchange_unbind(destination, source, routing_key, arguments)
+        with self._own.calling(destination, source, routing_key) as channel:
+            channel.exchange_unbind(destination, source, routing_key, their_table(arguments))
 
     # Messages
 
@@ -255,8 +262,13 @@ class LiveChannel:
             self._returned.append(our_returned(method, properties, body))
 
     @contextmanager
-    def calling(self) -> Iterator[Any]:
-        """pika's channel, for a call whose errors close this channel and become ours."""
+    def calling(self, *names: str) -> Iterator[Any]:
+        """pika's channel, for a call whose errors close this channel and become ours.
+
+        ``names`` are what the call mentions; AMQP has 255 bytes for each.
+        """
+        for name in names:
+            check_name("a name", name)
         exceptions = pika_exceptions()
         if self.closed:
             raise ChannelClosedError(CLOSED)
@@ -273,6 +285,15 @@ class LiveChannel:
                 f"the connection to RabbitMQ is lost ({type(error).__name__}); open another one"
             ) from None
 
+    @contextmanager
+    def _answering(self, delivery_tag: int) -> Iterator[Any]:
+        """``calling`` about a delivery, whose tag is one that there can be."""
+        with self.calling() as channel:
+            if not isinstance(delivery_tag, int) or not 0 <= delivery_tag < 2**64:
+                self.close()
+                raise PreconditionFailedError(f"unknown delivery tag {delivery_tag!r}")
+            yield channel
+
     def confirm(self) -> None:
         """As :meth:`simlib.broker.Channel.confirm`."""
         with self.calling() as channel:
@@ -286,12 +307,11 @@ class LiveChannel:
         headers = more.pop("headers", None)
         properties = Properties(exchange, routing_key, **more)
         check_publication(body, headers, properties)
+        theirs = their_properties(headers, properties)
         exceptions = pika_exceptions()
-        with self.calling() as channel:
+        with self.calling(exchange) as channel:
             try:
-                channel.basic_publish(
-                    exchange, routing_key, body, their_properties(headers, properties), mandatory
-                )
+                channel.basic_publish(exchange, routing_key, body, theirs, mandatory)
             except exceptions.UnroutableError as error:
                 for each in error.messages:
                     self._returned.append(our_returned(each.method, each.properties, each.body))
@@ -319,13 +339,13 @@ class LiveChannel:
                 arguments[seconds] = milliseconds(arguments[seconds])
         if wanted.delivery_limit is not None:
             arguments["x-queue-type"] = "quorum"
-        with self.calling() as channel:
+        with self.calling(name) as channel:
             reply = channel.queue_declare(
                 name,
                 durable=wanted.durable,
                 exclusive=wanted.exclusive,
                 auto_delete=wanted.auto_delete,
-                arguments=arguments,
+                arguments=their_table(arguments),
             )
         name = str(reply.method.queue)
         if not wanted.exclusive:
@@ -340,8 +360,8 @@ class LiveChannel:
         arguments: Mapping[str, Any] | None = None,
     ) -> None:
         """As :meth:`simlib.broker.Channel.bind`."""
-        with self.calling() as channel:
-            channel.queue_bind(queue, exchange, routing_key, arguments)
+        with self.calling(queue, exchange, routing_key) as channel:
+            channel.queue_bind(queue, exchange, routing_key, their_table(arguments))
 
     def consume(
         self,
@@ -355,7 +375,9 @@ class LiveChannel:
         """As :meth:`simlib.broker.Channel.consume`; ``callback`` is called in ``pump``."""
         check_prefetch(prefetch)
         self._prefetch = prefetch
-        with self.calling() as channel:
+        with self.calling(queue, consumer_tag) as channel:
+            if consumer_tag in channel.consumer_tags:
+                raise ValueError(f"this channel has a consumer {consumer_tag!r} already")
             channel.basic_qos(prefetch_count=prefetch)
             return str(
                 channel.basic_consume(
@@ -370,28 +392,28 @@ class LiveChannel:
 
     def cancel(self, consumer_tag: str) -> None:
         """As :meth:`simlib.broker.Channel.cancel`."""
-        with self.calling() as channel:
+        with self.calling(consumer_tag) as channel:
             channel.basic_cancel(consumer_tag)
 
     def get(self, queue: str, auto_ack: bool = False) -> Delivery | None:
         """As :meth:`simlib.broker.Channel.get`."""
-        with self.calling() as channel:
+        with self.calling(queue) as channel:
             method, properties, body = channel.basic_get(queue, auto_ack)
         return None if method is None else our_delivery(method, properties, body)
 
     def ack(self, delivery_tag: int, multiple: bool = False) -> None:
         """As :meth:`simlib.broker.Channel.ack`."""
-        with self.calling() as channel:
+        with self._answering(delivery_tag) as channel:
             channel.basic_ack(delivery_tag, multiple)
 
     def nack(self, delivery_tag: int, multiple: bool = False, requeue: bool = True) -> None:
         """As :meth:`simlib.broker.Channel.nack`."""
-        with self.calling() as channel:
+        with self._answering(delivery_tag) as channel:
             channel.basic_nack(delivery_tag, multiple, requeue)
 
     def reject(self, delivery_tag: int, requeue: bool = True) -> None:
         """As :meth:`simlib.broker.Channel.reject`."""
-        with self.calling() as channel:
+        with self._answering(delivery_tag) as channel:
             channel.basic_reject(delivery_tag, requeue)
 
     def pump(self) -> None:

@@ -1,5 +1,10 @@
 """Pictures and panels. Only this room knows matplotlib and ipywidgets."""
 
+from ..extras import require
+
+require("sim", __name__)
+require("present", __name__)
+
 from .comparisons import coverage, figures_over, operation_costs, warm_up
 from .exercises import exercise
 from .learning import Exercise, Prediction

@@ -13,12 +13,12 @@ import ipywidgets as widgets
 import pandas as pd
 from annotated_types import Ge, Gt, Le, Lt
 from matplotlib.axes import Axes
-from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from ..analysis.metrics import METRICS, quantity
+from ..analysis.metrics import METRICS, Metric, quantity
 from ..analysis.result import Result
 from ..scenarios.base import PublishingScenario, Scenario
+from ..values import ParameterError
 from .pictures import axes, show
 from .plots import queue_over_time
 
@@ -368,7 +368,7 @@ def _table(results: Mapping[str, Result], metrics: Sequence[str]) -> str:
         rows["load"] = [quantity(each.load, "%") for each in publishing]
     summaries = {name: result.summary() for name, result in results.items()}
     for metric in metrics:
-        label, unit = METRICS[metric]
+        label, unit = METRICS.get(metric, Metric(metric))
         rows[label] = [quantity(summary[metric], unit) for summary in summaries.values()]
     if any(summary["unfinished"] for summary in summaries.values()):
         label = METRICS["unfinished"].label
@@ -392,12 +392,8 @@ def with_picture(bundle: Any, picture: str) -> Any:
 
 def error_in_words(error: Exception) -> str:
     """What a learner can do something about, escaped for HTML."""
-    if isinstance(error, ValidationError):
-        said = [
-            f"{'.'.join(map(str, problem['loc'])) or error.title}: {problem['msg']}"
-            + (f", got {problem['input']!r}" if problem["loc"] else "")
-            for problem in error.errors()
-        ]
+    if isinstance(error, ParameterError):
+        said = [str(problem) for problem in error.problems]
     else:
         said = [str(error) or type(error).__name__]
     return "<br>".join(map(html.escape, said))

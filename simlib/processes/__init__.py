@@ -1,5 +1,9 @@
 """Producers, queues, consumers, callers, services and brokers as SimPy processes."""
 
+from ..extras import require
+
+require("sim", __name__)
+
 from .broker_node import BrokerNode
 from .broker_publisher import BrokerPublisher, Confirms
 from .consumer import Consumer

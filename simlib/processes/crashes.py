@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from ..distributions import Deterministic, Durations, Exponential
+from ..values import Value, parameter
 from .environment import Environment, Timer, samples
 from .pausing import PausingConsumer
 from .storedqueue import StoredQueue
 
 __all__ = ["Crash", "crash"]
 
-_Restart = Annotated[
-    Durations,
-    BeforeValidator(
-        lambda value: Deterministic(value=value) if isinstance(value, int | float) else value
-    ),
-]
 
-
-class Crash(BaseModel):
+class Crash(Value):
     """Something stops without a warning, and starts again some time later.
 
     ``consumer``: one of the consumers, by chance; its work is lost, and its messages go back to the
@@ -31,14 +25,10 @@ class Crash(BaseModel):
     changes nothing.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
     what: Literal["consumer", "broker", "power"] = Field(description="what stops")
-    at: float | None = Field(None, ge=0, description="when it stops, once (s)")
-    rate: float | None = Field(None, gt=0, description="or how often, while it is up (1/s)")
-    restart: _Restart = Field(
-        Deterministic(value=1.0), description="time until it works again (s)", validate_default=True
-    )
+    at: float | None = parameter(None, "when it stops, once", unit="s", ge=0)
+    rate: float | None = parameter(None, "or how often, while it is up", unit="1/s", gt=0)
+    restart: Durations = parameter(Deterministic(value=1.0), "time until it works again", unit="s")
 
     @model_validator(mode="after")
     def _once_or_often(self) -> Self:

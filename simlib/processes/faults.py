@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import inf
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from ..values import Value
 
 __all__ = ["NO_FAULTS", "Faults", "Outage", "Slowdown"]
 
 
-class _Window(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    start: float = Field(ge=0, description="when it begins (s)")
-    duration: float = Field(gt=0, description="how long it lasts (s)")
+class _Window(Value):
+    start: float = Field(ge=0, description="when it begins", json_schema_extra={"unit": "s"})
+    duration: float = Field(gt=0, description="how long it lasts", json_schema_extra={"unit": "s"})
 
     @property
     def end(self) -> float:

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from ..distributions import Distribution, Durations, Exponential
 from ..queues import Message
+from ..values import Value
 from .consumer import Consumer
 from .environment import Draws, Environment, Timer, samples
 from .producer import Producer
@@ -19,13 +20,15 @@ from .simqueue import SimQueue
 __all__ = ["Breakdowns", "PausingConsumer"]
 
 
-class Breakdowns(BaseModel):
+class Breakdowns(Value):
     """A consumer at work breaks down by chance, is repaired, and goes on where it was."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    rate: float = Field(gt=0, description="breakdowns per second of work (1/s)")
-    repair: Durations = Field(description="time until a consumer works again (s)")
+    rate: float = Field(
+        gt=0, description="breakdowns per second of work", json_schema_extra={"unit": "1/s"}
+    )
+    repair: Durations = Field(
+        description="time until a consumer works again", json_schema_extra={"unit": "s"}
+    )
 
 
 class PausingConsumer(Consumer):

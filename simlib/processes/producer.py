@@ -8,26 +8,34 @@ from math import inf
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from ..distributions import BLOCK, Distribution, Floats
+from ..values import Value
 from .environment import Environment, Timer
 from .simqueue import SimQueue
 
 __all__ = ["Linger", "Producer"]
 
 
-class Linger(BaseModel):
+class Linger(Value):
     """A producer collects messages into batches, and sends each batch with one put.
 
     A batch opens with its first message. It is sent when it is full or when its time is up, as
     Kafka's ``batch.size`` and ``linger.ms`` say.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    batch_size: int = Field(ge=1, le=10_000, description="messages that fill a batch")
-    time: float = Field(ge=0, description="the longest that a batch waits to be filled (s)")
+    batch_size: int = Field(
+        ge=1,
+        le=10_000,
+        description="messages that fill a batch",
+        json_schema_extra={"unit": "messages"},
+    )
+    time: float = Field(
+        ge=0,
+        description="the longest that a batch waits to be filled",
+        json_schema_extra={"unit": "s"},
+    )
 
 
 class Producer:

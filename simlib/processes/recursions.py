@@ -22,7 +22,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg.blas import dtbsv
 
-__all__ = ["before", "blocking_line", "bounded_queue", "draw", "draw_before", "unbounded_queue"]
+__all__ = [
+    "before",
+    "blocking_line",
+    "bounded_queue",
+    "calls",
+    "draw",
+    "draw_before",
+    "staged_queue",
+    "unbounded_queue",
+]
 
 Floats = NDArray[np.float64]
 
@@ -82,6 +91,59 @@ def unbounded_queue(arrived: Floats, works: Floats, servers: int) -> Floats:
         start_at(start)
         heapreplace(free, start + work)
     return np.array(started, float)
+
+
+def staged_queue(arrived: Floats, stages: Sequence[Floats | float], servers: int) -> Floats:
+    """When messages start that wait in one unbounded queue and pass through stages (s).
+
+    Parameters
+    ----------
+    arrived : ndarray of shape (messages,)
+        When each comes (s), never decreasing.
+    stages : sequence of float or ndarray of shape (messages,)
+        How long the server that has a message is busy with it (s), stage after stage.
+    servers : int
+        How many messages are worked on at once.
+    """
+    columns = [np.broadcast_to(stage, arrived.shape).tolist() for stage in stages]
+    started: list[float] = []
+    free = [0.0] * servers
+    for instant, durations in zip(arrived.tolist(), zip(*columns, strict=True), strict=True):
+        now = max(instant, free[0])
+        started.append(now)
+        for duration in durations:
+            now += duration
+        heapreplace(free, now)
+    return np.array(started, float)
+
+
+def calls(
+    created: Floats, works: Floats, connections: int, workers: int, network: float
+) -> tuple[Floats, Floats]:
+    """When calls get a connection, and when the work on each starts at the service called (s).
+
+    A call keeps its connection until the reply is back.
+
+    Parameters
+    ----------
+    created, works : ndarray of shape (messages,)
+        When each request is there to be sent, never decreasing, and the work that it brings (s).
+    connections, workers : int
+        How many calls are under way at once, and how many the service works on at once.
+    network : float
+        How long a request or a reply is under way (s).
+    """
+    connected: list[float] = []
+    started: list[float] = []
+    idle, free = [0.0] * connections, [0.0] * workers
+    for instant, work in zip(created.tolist(), works.tolist(), strict=True):
+        taken = max(instant, idle[0])
+        connected.append(taken)
+        start = max(taken + network, free[0])
+        started.append(start)
+        heapreplace(free, start + work)
+        heapreplace(idle, start + work + network)
+    return np.array(connected, float), np.array(started, float)
 
 
 def bounded_queue(

@@ -8,6 +8,11 @@ Delivery is at least once. A message is *ready*, *delayed* (not due yet) or *una
 and held under a lease). ``ack`` removes it, ``nack`` puts it back where it was, and a lease that
 runs out does what ``nack`` does. The pair ``(id, attempts)`` names one delivery and serves as the
 fencing token: an ack of a delivery that has passed on is refused.
+
+A closed queue answers nothing any more: every call raises QueueClosedError, except ``close`` and
+``repr``. An interrupt (KeyboardInterrupt) that hits a call does no harm: what was being put is in
+the queue, whole, or not; what was being taken is ready, or held until its lease ends or the queue
+is closed; and the queue serves on.
 """
 
 from __future__ import annotations
@@ -16,7 +21,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from math import isfinite
+from math import inf, isfinite
 from os import PathLike
 from pathlib import Path
 from queue import Empty, Full
@@ -158,7 +163,7 @@ class MessageQueue(ABC):
     def __init__(self, maxsize: int, lease: float | None, clock: Clock) -> None:
         if isinstance(maxsize, bool) or not isinstance(maxsize, int):
             raise TypeError(f"maxsize must be a whole number of messages, got {maxsize!r}")
-        if lease is not None and not (_is_number(lease) and 0 < lease < float("inf")):
+        if lease is not None and not (_is_number(lease) and 0 < lease < inf):
             raise ValueError(f"lease must be > 0 seconds or None, got {lease!r}")
         self.maxsize = maxsize
         self.lease = lease
@@ -184,9 +189,10 @@ class MessageQueue(ABC):
         block, timeout : bool, float or None
             How long to wait for room, in seconds, as in :meth:`queue.Queue.put`.
         headers : mapping, optional
-            A JSON object: string keys, JSON values. It is copied.
+            A JSON object: string keys, JSON values, at most 100 levels deep. It is copied, and
+            tuples come back as lists.
         priority : int
-            The larger goes first; equal ones go in the order of their puts.
+            The larger goes first; equal ones go in the order of their puts. Within ±(2**63 - 2).
         delay : float
             Seconds until the message is ready.
 
@@ -300,6 +306,30 @@ class MessageQueue(ABC):
         """Whether a put would have to wait."""
         return 0 < self.maxsize <= self.qsize() + self.delayed
 
+    def __len__(self) -> int:
+        """``qsize``."""
+        return self.qsize()
+
+    def __bool__(self) -> bool:
+        """True, as of any object: ``if queue`` asks whether there is a queue, not what is in it.
+        That is what ``empty`` is for."""
+        return True
+
+    def __repr__(self) -> str:
+        """Sort, place, and what is in it, on one line."""
+        try:
+            state = f"ready={self.qsize()}, unacked={self.unacked}"
+        except QueueClosedError:
+            state = "closed"
+        except (QueueError, OSError):
+            state = "unusable"
+        return f"{type(self).__name__}({', '.join((*self._origin(), state))})"
+
+    def _origin(self) -> Iterable[str]:
+        """What ``repr`` says of where the queue is kept, and how: arguments of the constructor, a
+        path as it was given."""
+        return ()
+
     def __enter__(self) -> Self:
         return self
 
@@ -328,10 +358,34 @@ def check_most(most: int) -> None:
         raise ValueError(f"most must be a whole number >= 1, got {most!r}")
 
 
+def check_message(message: object) -> None:
+    """Raise TypeError unless this is a message as ``get`` hands it out."""
+    if not isinstance(message, Message):
+        raise TypeError(
+            "what is acked or nacked must be a Message as get returned it, got "
+            f"{type(message).__name__} {repr(message)[:80]}"
+        )
+
+
+def check_messages(messages: Iterable[Message]) -> list[Message]:
+    """The messages that ``ack_many`` is given, or TypeError if it is given something else."""
+    if isinstance(messages, Message) or not isinstance(messages, Iterable):
+        raise TypeError(
+            "ack_many takes several messages, such as a list of them, got "
+            f"{type(messages).__name__} {repr(messages)[:80]}"
+        )
+    messages = list(messages)
+    for message in messages:
+        check_message(message)
+    return messages
+
+
 def check_options(priority: int, delay: float) -> None:
     """Raise TypeError or ValueError unless priority and delay are what ``put`` takes."""
     if isinstance(priority, bool) or not isinstance(priority, int):
         raise TypeError(f"priority must be a whole number, got {priority!r}")
+    if not abs(priority) < 2**63 - 1:  # Its negative must be a number of 64 bits, too.
+        raise ValueError(f"priority must be within ±(2**63 - 2), got {priority!r}")
     if not _is_number(delay) or not (isfinite(delay) and delay >= 0):
         raise ValueError(f"delay must be >= 0 seconds, got {delay!r}")
 
@@ -354,19 +408,51 @@ def check_timeout(timeout: float | None) -> None:
         raise ValueError(f"timeout must be >= 0 seconds or None, got {timeout!r}")
 
 
+DEEPEST = 100
+"""Levels of headers: what reads them calls itself at each, from wherever a consumer stands."""
+
 # Made once: json.dumps makes an encoder for every call that wants it this way.
 _encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
 
 
 def encode_headers(headers: Mapping[str, Any]) -> str:
     """The headers as JSON text; TypeError or ValueError unless they are a JSON object."""
-    if not isinstance(headers, Mapping) or not all(isinstance(key, str) for key in headers):
+    if not isinstance(headers, Mapping):
         raise TypeError(f"headers must be a mapping with string keys, got {repr(headers)[:80]}")
+    headers = dict(headers)
+    _check_nested(headers, 1)
     try:
-        return _encode(dict(headers))
+        return _encode(headers)
     except (TypeError, ValueError) as error:
         raise type(error)(f"headers must hold JSON values only: {error}") from None
 
 
+def _check_nested(value: object, level: int) -> None:
+    """Refuse what JSON would change without a word, and what can't be read in a deep stack."""
+    if isinstance(value, dict):
+        for key in value:
+            if not isinstance(key, str):
+                raise TypeError(
+                    f"headers must be a mapping with string keys, got the key {repr(key)[:80]}"
+                )
+        inner: Iterable[object] = value.values()
+    elif isinstance(value, list | tuple):
+        inner = value
+    else:
+        return
+    if level > DEEPEST:
+        raise ValueError(f"headers must be at most {DEEPEST} levels deep")
+    for each in inner:
+        if type(each) is not str:
+            _check_nested(each, level + 1)
+
+
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    """Whether this is a number that a float can tell."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    try:
+        float(value)
+    except OverflowError:
+        return False
+    return True

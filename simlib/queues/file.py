@@ -11,11 +11,11 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from math import inf
 from os import PathLike
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 from .base import (
     Clock,
@@ -24,13 +24,14 @@ from .base import (
     QueueError,
     Sync,
     check_body,
+    check_message,
     check_options,
     check_sync,
     check_timeout,
     encode_headers,
 )
 from .journal import Journal
-from .local import LocalQueue
+from .local import Entry, LocalQueue
 from .log import Log
 from .segments import LONGEST, Put
 from .timer import Timer
@@ -41,15 +42,6 @@ _CACHE = 4 << 20
 """Bytes of bodies that are also kept in memory, for consumers that keep up."""
 
 _new_message = tuple.__new__
-
-
-class _Written(NamedTuple):
-    """Messages that are written, and visible to consumers once they are on disk."""
-
-    sequence: int
-    ids: range
-    priority: int
-    due: float
 
 
 class FileQueue(LocalQueue):
@@ -122,19 +114,20 @@ class FileQueue(LocalQueue):
         check_sync(sync, batch_size, batch_time)
         if isinstance(segment_size, bool) or not isinstance(segment_size, int) or segment_size < 1:
             raise ValueError(f"segment_size must be a whole number of bytes, got {segment_size!r}")
-        self.directory = Path(directory)
+        self.directory = Path(directory).absolute()
+        self._given = str(directory)
         self.sync = sync
         self.sync_acks = sync_acks
         self.batch_size = batch_size
         self.batch_time = batch_time
         self.segment_size = segment_size
-        self._careful = maxsize > 0 or lease is not None
         self._cached = 0  # bytes of bodies in memory
         # How often each of the messages was delivered that were returned.
         self._returned: dict[int, int] = {}
-        # Puts in the order of their records, until they are on disk.
-        self._unsynced: deque[_Written] = deque()
-        self._unsynced_messages = 0
+        # What is put with sync="always", until it is on disk and seen: sequence number of the last
+        # record, first and last id, priority, due.
+        self._unsynced: deque[tuple[int, int, int, int, float]] = deque()
+        self._seen = 0  # the last id of what was
         self._timer: Timer | None = None
         self._journal = Journal(
             self.directory,
@@ -156,14 +149,14 @@ class FileQueue(LocalQueue):
 
     def _load(self, log: Log) -> None:
         """Let wait what waits according to the log."""
-        self._last_id = log.next_id - 1
+        self._last_id = self._seen = log.next_id - 1
         now = self.clock()
         for number, found in sorted(log.messages.items()):
             if found.attempts:
                 self._returned[number] = found.attempts
             if found.due > now or found.priority or found.attempts:
                 attempts = found.attempts + 1
-                self._insert([number], [b""], found.priority, found.due, now, attempts)
+                any(self._insertion([number], [b""], found.priority, found.due, now, attempts))
             else:
                 self._plain.append((number, b""))
 
@@ -194,14 +187,14 @@ class FileQueue(LocalQueue):
             if self._unusable:
                 self._refuse()
             number = self._last_id + 1
+            size = len(body)
             sequence = self._journal.put((number, 0, 0.0, 0, b"", body))
             self._last_id = number
-            if self.sync != "never":
-                self._unsynced.append(_Written(sequence, range(number, number + 1), 0, 0.0))
-                self._unsynced_messages += 1
-            if self.sync != "always":
+            if self.sync == "always":
+                self._unsynced.append((sequence, number, number, 0, 0.0))
+            else:
                 if self._cached < _CACHE:
-                    self._cached += len(body)
+                    self._cached += size
                     self._plain.append((number, body))
                 else:
                     self._plain.append((number, b""))
@@ -223,8 +216,6 @@ class FileQueue(LocalQueue):
     ) -> list[int]:
         bodies = [check_body(body) for body in bodies]
         check_options(priority, delay)
-        if not -(1 << 63) <= priority < 1 << 63:
-            raise ValueError(f"priority must fit into 64 bits, got {priority}")
         if block and self.maxsize > 0:
             check_timeout(timeout)
         text = b"" if headers is None else encode_headers(headers).encode()
@@ -236,67 +227,66 @@ class FileQueue(LocalQueue):
                 )
         with self._lock:
             self._wait_for_room(len(bodies), block, timeout)
-            put = self._write_puts(bodies, text, priority, delay)
-            if self.sync != "always":
-                self._show(put)
-        self._make_safe(put.sequence)
-        return list(put.ids)
+            ids = range(self._last_id + 1, self._last_id + 1 + len(bodies))
+            sequence = self._write_puts(ids, bodies, text, priority, delay)
+        self._make_safe(sequence)
+        return list(ids)
 
     def _write_puts(
-        self, bodies: Sequence[bytes], text: bytes, priority: int, delay: float, attempts: int = 0
-    ) -> _Written:
+        self,
+        ids: range,
+        bodies: Sequence[bytes],
+        text: bytes,
+        priority: int,
+        delay: float,
+        attempts: int = 0,
+    ) -> int:
+        """Store messages; the sequence number of the last record."""
+        if not ids:
+            return self._journal.sequence
         due = self.clock() + delay if delay else 0.0
-        first = self._last_id + 1
-        ids = range(first, first + len(bodies))
-        sequence = self._journal.put_many(
-            [
-                Put(number, priority, due, attempts, text, body)
-                for number, body in zip(ids, bodies, strict=True)
-            ]
-        )
-        self._last_id += len(bodies)
-        put = _Written(sequence, ids, priority, due)
-        if self.sync != "never":
-            self._unsynced.append(put)
-            self._unsynced_messages += len(bodies)
-        return put
+        puts = [
+            Put(number, priority, due, attempts, text, body)
+            for number, body in zip(ids, bodies, strict=True)
+        ]
+        seen = None if self.sync == "always" else self._show(ids, priority, due)
+        sequence = self._journal.put_many(puts)
+        self._last_id = ids[-1]
+        if seen is None:
+            self._unsynced.append((sequence, ids[0], ids[-1], priority, due))
+        else:
+            any(seen)
+            if self._getters:
+                self._arrived.notify(len(ids))
+        return sequence
 
     def _restore(self, put: Put, attempts: int) -> None:
         """Put a message of another queue, with its id and as often delivered as it was there."""
         with self._lock:
-            self._last_id = put.id - 1
             delay = max(0.0, put.due - self.clock()) if put.due else 0.0
-            self._write_puts([put.body], put.headers, put.priority, delay, attempts)
+            ids = range(put.id, put.id + 1)
+            self._write_puts(ids, [put.body], put.headers, put.priority, delay, attempts)
 
-    def _show(self, put: _Written) -> None:
-        """Let consumers see messages."""
-        if put.due or put.priority:
-            nothing = [b""] * len(put.ids)
-            self._insert(put.ids, nothing, put.priority, put.due, self.clock())
-        else:
-            for number in put.ids:
-                self._plain.append((number, b""))
-        if self._getters:
-            self._arrived.notify(len(put.ids))
+    def _show(self, ids: range, priority: int, due: float) -> Iterator[None]:
+        """What lets consumers see messages, to be run through in one go, by ``any``."""
+        nothing = [b""] * len(ids)
+        if due or priority:
+            return self._insertion(ids, nothing, priority, due, self.clock())
+        return map(self._plain.append, list(zip(ids, nothing, strict=True)))
 
     @property
     def _waiting(self) -> int:
-        unseen = self._unsynced_messages if self.sync == "always" else 0
+        unseen = self._last_id - self._seen if self.sync == "always" else 0
         return super()._waiting + unseen
 
     # Consumers
 
+    _keeps_bodies = False
+
     def _message(self, number: int, body: bytes, priority: int, attempts: int) -> Message:
         if body:
-            self._cached -= len(body)
             return _new_message(Message, (number, body, {}, priority, attempts))
-        try:
-            text, body = self._journal.read_message(number)
-        except CorruptQueueError:
-            raise  # It is set aside.
-        except BaseException:
-            self._insert([number], [b""], priority, 0.0, 0.0, attempts)
-            raise
+        text, body = self._journal.read_message(number)
         headers = json.loads(text) if text else {}
         return _new_message(Message, (number, body, headers, priority, attempts))
 
@@ -305,38 +295,49 @@ class FileQueue(LocalQueue):
             # Looking at more than the next message takes time.
             if (
                 timeout is not None
-                or self._careful
+                or self.lease is not None
+                or self.maxsize > 0
                 or self._heap
                 or self._delayed
                 or not self._plain
                 or self._unusable
             ):
                 return self._wait_for_messages(1, block, timeout)[0]
-            number, body = self._plain.popleft()
-            message = self._message(number, body, 0, 1)
-            try:
-                self._journal.claim((number,))
-            except BaseException:
-                self._requeue(message, 1)
-                raise
+            number, body = self._plain[0]
+            size = len(body)
+            if body:
+                message = _new_message(Message, (number, body, {}, 0, 1))
+            else:
+                try:
+                    message = self._message(number, body, 0, 1)
+                except CorruptQueueError:
+                    self._plain.popleft()  # It is set aside.
+                    raise
+            self._journal.claim((number,))
             self._unacked[number] = message
+            self._cached -= size
+            self._plain.popleft()
             return message
 
-    def _requeue(self, message: Message, attempts: int) -> None:
-        self._returned[message.id] = attempts - 1
-        super()._requeue(message._replace(body=b""), attempts)
+    def _requeue(self, number: int) -> None:
+        self._returned[number] = self._unacked[number].attempts
+        super()._requeue(number)
 
     def _deliveries(self, number: int) -> int:
         held = self._unacked.get(number)
         return self._returned.get(number, 0) if held is None else held.attempts
 
-    def _claimed(self, messages: Sequence[Message]) -> None:
-        self._journal.claim([message[0] for message in messages])
+    def _claimed(self, taken: Sequence[Entry]) -> None:
+        size = sum(len(body) for _, _, body, _ in taken)
+        self._journal.claim([number for _, number, _, _ in taken])
+        self._cached -= size
 
     def _settled(self, ids: Collection[int]) -> None:
-        if not ids:
-            return
         self._journal.settle(ids)
+
+    def _drop(self, ids: Collection[int]) -> None:
+        super()._drop(ids)
+        self._journal.drop(ids)
         if self._returned:
             for number in ids:
                 self._returned.pop(number, None)
@@ -346,15 +347,19 @@ class FileQueue(LocalQueue):
         self._journal.clear_away()
 
     def ack(self, message: Message) -> None:
-        number = message[0]
+        try:
+            number = message[0]
+        except (TypeError, LookupError):
+            check_message(message)
+            raise
         with self._lock:
             if self._unacked.get(number) is not message or self._due != inf or self._unusable:
                 self._check_held(message)
-                self._forget((number,))
-            else:
-                self._settled((number,))
-                del self._unacked[number]
-                self._journal.clear_away()
+            self._journal.finish(number)
+            del self._unacked[number]
+            if self._returned:
+                self._returned.pop(number, None)
+            self._journal.clear_away()
         if self.sync_acks:
             self._journal.sync_through(self._journal.sequence)
 
@@ -373,7 +378,7 @@ class FileQueue(LocalQueue):
     def _make_safe(self, sequence: int) -> None:
         """Do for a put what ``sync`` promises."""
         if self.sync == "always" or (
-            self.sync == "batch" and self._unsynced_messages >= self.batch_size
+            self.sync == "batch" and self._last_id - self._journal.synced_id >= self.batch_size
         ):
             self._journal.sync_through(sequence)
         elif self._timer is not None:
@@ -383,11 +388,25 @@ class FileQueue(LocalQueue):
         """See what is on disk now, or that nobody knows."""
         if self._journal.broken is not None:
             self._end()
-        while self._unsynced and self._unsynced[0].sequence <= self._journal.synced:
-            put = self._unsynced.popleft()
-            self._unsynced_messages -= len(put.ids)
-            if self.sync == "always":
-                self._show(put)
+        while self._unsynced and self._unsynced[0][0] <= self._journal.synced:
+            _, first, last, priority, due = self._unsynced[0]
+            if last <= self._seen:
+                pass  # An interrupt came here the last time.
+            elif first == last and not priority and not due:
+                self._seen = last
+                self._plain.append((last, b""))
+            else:
+                seen = self._show(range(first, last + 1), priority, due)
+                self._seen = last
+                any(seen)
+            self._unsynced.popleft()
+            if self._getters:
+                self._arrived.notify(last + 1 - first)
+
+    def _look(self) -> None:
+        """Bring to disk, and to sight, what an interrupted put has left."""
+        if self._unsynced and self._journal.is_idle:
+            self._journal.sync_all()
 
     def _sync_in_time(self) -> bool:
         try:
@@ -403,18 +422,21 @@ class FileQueue(LocalQueue):
     def compact(self) -> None:
         """Give space back now: of what stays in use, at most a third is of no use."""
         with self._lock:
-            self._journal.check_usable()
+            if self._unusable:
+                self._refuse()
             self._journal.compact()
 
     def flush(self) -> None:
         with self._lock:
-            self._journal.check_usable()
+            if self._unusable:
+                self._refuse()
             self._journal.flush()
 
     # The rest
 
     def ids(self) -> set[int]:
         with self._lock:
+            self._look_up()
             return set(self._journal.ids)
 
     def close(self) -> None:

@@ -87,7 +87,7 @@ class Journal(LogWriter):
             self._segments.append(segment)
             self._used += used
             segment.sync()  # what a process left with the system when it was killed
-        self.synced = log.sequence
+        self.synced, self.synced_id = log.sequence, log.next_id - 1
         if not self._segments:
             self._new_segment(1)
         by_number = {segment.number: segment for segment in self._segments}
@@ -105,9 +105,9 @@ class Journal(LogWriter):
         if self._owed:
             self._write_owed()
         record = encode_put(self.sequence + 1, self.synced, put)
+        size = len(record)
         segment, offset = self._append(record, 1, self._reserve)
         self._next_id = put[0] + 1
-        size = len(record)
         self._places[put[0]] = (segment, offset, size)
         segment.live += size
         self._live += size
@@ -120,11 +120,19 @@ class Journal(LogWriter):
             encode_put(sequence, self.synced, put)
             for sequence, put in enumerate(puts, self.sequence + 1)
         ]
-        segment, offset = self._append(b"".join(records), len(records), self._reserve)
+        data = b"".join(records)
+        size = len(data)
+        segment = self._room_for(size, self._reserve)
+        places = {}
+        offset = segment.used
         for put, record in zip(puts, records, strict=True):
-            self._next_id = put.id + 1
-            self._keep(put.id, segment, offset, len(record))
+            places[put.id] = (segment, offset, len(record))
             offset += len(record)
+        self._append(data, len(records), self._reserve)
+        self._next_id = puts[-1].id + 1
+        self._places |= places
+        segment.live += size
+        self._live += size
         return self.sequence
 
     def read_message(self, number: int) -> tuple[bytes, bytes]:
@@ -146,12 +154,25 @@ class Journal(LogWriter):
         self._note(CLAIM, ids)
 
     def settle(self, ids: Collection[int]) -> None:
-        """Write down that messages are done; they are not kept any more."""
+        """Write down that messages are done; ``drop`` them next."""
         self._note(SETTLED, ids)
+
+    def finish(self, number: int) -> None:
+        """Write down that a message is done, and keep it no longer, in one go."""
+        self._note(SETTLED, (number,))
+        segment, _, size = self._places[number]
+        segment.live -= size
+        self._live -= size
+        del self._places[number]
+
+    def drop(self, ids: Collection[int]) -> None:
+        """Keep messages no longer, if they still are."""
         for number in ids:
-            segment, _, size = self._places.pop(number)
-            segment.live -= size
-            self._live -= size
+            if number in self._places:
+                segment, _, size = self._places[number]
+                segment.live -= size
+                self._live -= size
+                del self._places[number]
 
     def _keep(self, number: int, segment: Segment, offset: int, size: int) -> None:
         """Remember where a message is."""
@@ -170,7 +191,7 @@ class Journal(LogWriter):
         except OSError as error:
             if error.errno not in NO_ROOM or not self._may_owe:
                 raise
-            self._owed.append((kind, ids))
+            self._owed += ((kind, ids),)
 
     def _write_owed(self) -> None:
         if self._owed and not self._live and self._syncing is None:
@@ -193,11 +214,11 @@ class Journal(LogWriter):
         header = Header(segment.number, self.sequence + 1, self._next_id, self.sequence)
         try:
             segment.restart(header)
-        except OSError as error:
+        except BaseException as error:
             self._break(error)
             raise
         self._used = segment.used
-        self.synced = self.sequence
+        self.synced, self.synced_id = self.sequence, self._next_id - 1
         self._owed.clear()
         self._announce()
 
@@ -225,7 +246,7 @@ class Journal(LogWriter):
             # A copy would count claims that are owed, and they would count once more.
             if oldest.live and budget > 0 and not self._owed and self._is_wasteful():
                 budget -= self._move_some(oldest, budget)
-            if oldest.live or oldest is self._syncing:
+            if oldest.live or (self._syncing is not None and oldest is self._syncing[0]):
                 return
             self._remove_oldest()
 
@@ -234,15 +255,15 @@ class Journal(LogWriter):
             self.sync_all()  # what was moved must be safe before its old copy goes
         oldest = self._segments[0]
         oldest.remove()
-        self._segments.popleft()
-        self._used -= oldest.used
-        self._cursor = HEADER_SIZE
         # The next one has acks of messages in this one, so it must not go before it.
         try:
             sync_directory(self.directory)
         except OSError as error:
             self._break(error)
             raise
+        self._used -= oldest.used
+        self._cursor = HEADER_SIZE
+        self._segments.popleft()
 
     def _move_some(self, oldest: Segment, budget: int) -> int:
         """Put messages of the oldest segment again, at the end; how many bytes were looked at."""
@@ -271,11 +292,13 @@ class Journal(LogWriter):
     def _move(self, number: int, record: Record) -> None:
         put = put_in(record)._replace(attempts=self._deliveries(number))
         copy = encode_put(self.sequence + 1, self.synced, put)
-        place = self._append(copy, 1, self._reserve)
-        segment, _, size = self._places[number]
-        segment.live -= size
-        self._live -= size
-        self._keep(number, *place, len(copy))
+        new = len(copy)
+        segment, offset = self._append(copy, 1, self._reserve)
+        old, _, size = self._places[number]
+        self._places[number] = (segment, offset, new)
+        old.live -= size
+        segment.live += new
+        self._live += new - size
 
     def compact(self) -> None:
         """Give space back now: of what stays in use, at most a third is of no use."""

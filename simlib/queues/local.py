@@ -3,32 +3,49 @@
 :class:`LocalQueue` knows which messages wait, which are delayed and which are held, and lets
 threads wait for a message or for room. Where a message's content is kept, and what has to be
 written down when something happens to it, is for subclasses to say.
+
+An interrupt must leave no message between two places. The interpreter looks for signals where a
+function begins, after a call and before it goes round a loop. So what belongs together is done with
+at most one call, the last thing of all; what takes many steps is one call into C, or can be done
+again. A message is popped by a ``for``, which takes no look.
 """
 
 from __future__ import annotations
 
-import heapq
 import threading
 import time
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import partial
+from heapq import heapify, heappop, heappush
 from math import inf
 from typing import NoReturn
 
 from .base import (
     Clock,
+    CorruptQueueError,
     Empty,
     Full,
     LeaseLostError,
     Message,
     MessageQueue,
     QueueClosedError,
+    check_message,
+    check_messages,
     check_most,
     check_timeout,
 )
 
 __all__ = ["LocalQueue"]
+
+PATIENCE = 1.0
+"""Seconds after which whoever waits looks for himself, should an interrupt have swallowed the word.
+"""
+
+
+Entry = tuple[int, int, bytes, int]
+"""What waits in a heap: -priority, id, body, and the attempts that it will be delivered in."""
 
 
 class LocalQueue(MessageQueue):
@@ -39,6 +56,9 @@ class LocalQueue(MessageQueue):
     maxsize, lease, clock
         As for :class:`MessageQueue`.
     """
+
+    _keeps_bodies = True
+    """Whether a body stays in memory while its message waits."""
 
     def __init__(self, maxsize: int, lease: float | None, clock: Clock) -> None:
         super().__init__(maxsize, lease, clock)
@@ -54,14 +74,19 @@ class LocalQueue(MessageQueue):
         # Messages of priority 0 that were never delivered wait as (id, body): that is what makes
         # a put cheap.
         self._plain: deque[tuple[int, bytes]] = deque()
-        # All others as (-priority, id, body, attempts): prioritised, with headers, returned, or no
+        # All others: prioritised, with headers, returned, or no
         # longer delayed. Heads of the heap and of the deque are compared by (-priority, id).
-        self._heap: list[tuple[int, int, bytes, int]] = []
+        self._heap: list[Entry] = []
         self._delayed: list[tuple[float, int, int, bytes, int]] = []
+        # What pops from each: for an interrupt not to come between a message and who takes it.
+        self._from_plain = iter(self._plain.popleft, None)
+        self._from_heap = iter(partial(heappop, self._heap), None)
+        self._from_delayed = iter(partial(heappop, self._delayed), None)
         self._unacked: dict[int, Message] = {}
-        # When each lease ends, oldest first, since all leases of a queue are equally long. Those of
-        # messages that are not held any more go when their turn comes.
-        self._leases: deque[tuple[float, Message]] = deque()
+        # When each lease ends, and whose it is; a heap, for a clock may step back. The number only
+        # keeps messages from being compared. Leases of messages that are not held any more go when
+        # their turn comes.
+        self._leases: list[tuple[float, int, Message]] = []
         # Nothing delayed or leased falls due before this instant.
         self._due = inf
 
@@ -75,15 +100,18 @@ class LocalQueue(MessageQueue):
         """Say why the queue is unusable."""
         raise QueueClosedError("the queue is closed")
 
-    def _claimed(self, messages: Sequence[Message]) -> None:
-        """Messages are about to be delivered."""
+    def _claimed(self, taken: Sequence[Entry]) -> None:
+        """Write down that messages are delivered, as the last thing of all."""
 
     def _settled(self, ids: Collection[int]) -> None:
-        """Messages are done, or dropped."""
+        """Write down that messages are done, or dropped, as the last thing of all."""
+
+    def _look(self) -> None:
+        """Somebody has waited in vain for a while."""
 
     # Producers
 
-    def _insert(
+    def _insertion(
         self,
         ids: Iterable[int],
         bodies: Iterable[bytes],
@@ -91,14 +119,20 @@ class LocalQueue(MessageQueue):
         due: float,
         now: float,
         attempts: int = 1,
-    ) -> None:
-        """Let messages wait, until ``due`` (s) if that is later than ``now``."""
-        for number, body in zip(ids, bodies, strict=True):
-            if due > now:
-                heapq.heappush(self._delayed, (due, number, priority, body, attempts))
-                self._due = min(self._due, due)
-            else:
-                heapq.heappush(self._heap, (-priority, number, body, attempts))
+    ) -> Iterator[None]:
+        """What lets messages wait, until ``due`` (s) if that is later than ``now``: to be run
+        through in one go, by ``any``."""
+        if due > now:
+            later = [
+                (due, number, priority, body, attempts)
+                for number, body in zip(ids, bodies, strict=True)
+            ]
+            self._due = min(self._due, due)
+            return map(partial(heappush, self._delayed), later)
+        ready = [
+            (-priority, number, body, attempts) for number, body in zip(ids, bodies, strict=True)
+        ]
+        return map(partial(heappush, self._heap), ready)
 
     @property
     def _waiting(self) -> int:
@@ -118,7 +152,8 @@ class LocalQueue(MessageQueue):
                 raise Full
             self._putters += 1
             try:
-                self._room.wait(None if remaining == inf else remaining)
+                if not self._room.wait(min(remaining, PATIENCE)):
+                    self._look()
             finally:
                 self._putters -= 1
 
@@ -157,51 +192,68 @@ class LocalQueue(MessageQueue):
                 if self._getters:
                     self._arrived.notify()  # Somebody else has to look out for what falls due.
                 raise Empty
-            remaining = min(remaining, self._due_in())
             self._getters += 1
             try:
-                self._arrived.wait(None if remaining == inf else remaining)
+                if not self._arrived.wait(min(remaining, self._due_in(), PATIENCE)):
+                    self._look()
             finally:
                 self._getters -= 1
 
     def _take(self, most: int) -> list[Message]:
         """The messages that go first, from now on unacked."""
+        taken: list[Entry] = []
         messages: list[Message] = []
         try:
-            while len(messages) < most and (message := self._take_one()) is not None:
-                messages.append(message)
-            if messages:
-                self._claimed(messages)
+            while len(messages) < most and self._take_one(taken):
+                priority, number, body, attempts = taken[-1]
+                messages.append(self._message(number, body, -priority, attempts))
+            if not messages:
+                return messages
+            held = {message.id: message for message in messages}
+            if self.lease is not None:
+                end = self.clock() + self.lease
+                for message in messages:
+                    self._begin_lease(message, end)
+            self._claimed(taken)
+            self._unacked |= held
+        except CorruptQueueError as error:
+            taken.pop()  # It is set aside.
+            self._give_back(taken)
+            raise error
         except BaseException:
-            for message in messages:  # as if they had not been touched
-                self._requeue(message, message.attempts)
+            self._give_back(taken)
             raise
-        for message in messages:
-            self._unacked[message.id] = message
-        if messages and self.lease is not None:
-            end = self.clock() + self.lease
-            for message in messages:
-                self._begin_lease(message, end)
         return messages
 
-    def _take_one(self) -> Message | None:
-        """The message that goes first; None if there is none."""
+    def _take_one(self, taken: list[Entry]) -> bool:
+        """Move what goes first to what is taken; False if there is nothing."""
         heap, plain = self._heap, self._plain
         try:
             if heap and (not plain or heap[0][:2] < (0, plain[0][0])):
-                priority, number, body, attempts = heapq.heappop(heap)
-                return self._message(number, body, -priority, attempts)
-            number, body = plain.popleft()
-        except IndexError:  # A get without the lock was faster.
-            return self._take_one() if heap else None
-        return self._message(number, body, 0, 1)
+                for entry in self._from_heap:
+                    taken += (entry,)
+                    return True
+            for number, body in self._from_plain:
+                taken += ((0, number, body, 1),)
+                return True
+        except IndexError:  # Nothing is there, or a get without the lock was faster.
+            return bool(heap) and self._take_one(taken)
+        return False
+
+    def _give_back(self, taken: list[Entry]) -> None:
+        """Let messages wait as if they had not been touched."""
+        any(map(partial(heappush, self._heap), taken))
 
     def _begin_lease(self, message: Message, end: float) -> None:
-        self._leases.append((end, message))
+        """Give a message that is about to be delivered its lease."""
+        if len(self._leases) > 2 * len(self._unacked) + 100:
+            unacked = self._unacked
+            held = [each for each in self._leases if unacked.get(each[2][0]) is each[2]]
+            heapify(held)
+            self._leases = held
         if end < self._due:
             self._due = end
-        if len(self._leases) > 2 * len(self._unacked) + 100:
-            self._leases = deque(each for each in self._leases if self._is_held(each[1]))
+        heappush(self._leases, (end, id(message), message))
         if self._getters:
             self._arrived.notify()  # Whoever waits has a new instant to wake up at.
 
@@ -209,14 +261,12 @@ class LocalQueue(MessageQueue):
         return self._unacked.get(message.id) is message
 
     def ack(self, message: Message) -> None:
-        number = message[0]
         with self._lock:
-            if self._unacked.get(number) is not message or self._due != inf or self._unusable:
-                self._check_held(message)
-            self._forget((number,))
+            self._check_held(message)
+            self._forget((message.id,))
 
     def ack_many(self, messages: Iterable[Message]) -> None:
-        messages = list(messages)
+        messages = check_messages(messages)
         with self._lock:
             known: set[int] = set()
             for message in messages:
@@ -228,17 +278,29 @@ class LocalQueue(MessageQueue):
         with self._lock:
             self._check_held(message)
             if requeue:
-                self._requeue(self._unacked.pop(message.id), message.attempts + 1)
+                self._requeue(message.id)
             else:
                 self._forget((message.id,))
 
     def _forget(self, ids: Collection[int]) -> None:
+        """Let messages go that are done, or dropped."""
+        if not ids:
+            return
         self._settled(ids)
+        try:
+            self._drop(ids)
+        except BaseException:
+            self._drop(ids)  # There is no way back.
+            raise
+
+    def _drop(self, ids: Collection[int]) -> None:
+        """Keep nothing of messages, those of which nothing is kept any more included."""
         for number in ids:
-            del self._unacked[number]
+            self._unacked.pop(number, None)
 
     def _check_held(self, message: Message, among: Collection[int] = ()) -> None:
         """Raise unless this very delivery is held, under a lease that runs, and no repetition."""
+        check_message(message)
         if self._unusable:
             self._refuse()
         self._release()
@@ -262,54 +324,73 @@ class LocalQueue(MessageQueue):
         if now < self._due:
             return
         while self._delayed and self._delayed[0][0] <= now:
-            _, number, priority, body, attempts = heapq.heappop(self._delayed)
-            heapq.heappush(self._heap, (-priority, number, body, attempts))
+            for _, number, priority, body, attempts in self._from_delayed:
+                heappush(self._heap, (-priority, number, body, attempts))
+                break
         while self._leases and self._leases[0][0] <= now:
-            _, message = self._leases.popleft()
+            message = self._leases[0][2]
             if self._is_held(message):
-                self._requeue(self._unacked.pop(message.id), message.attempts + 1)
+                self._requeue(message.id)
+            heappop(self._leases)
         self._due = self._next_due()
 
     def _next_due(self) -> float:
-        while self._leases and not self._is_held(self._leases[0][1]):
-            self._leases.popleft()
+        while self._leases and not self._is_held(self._leases[0][2]):
+            heappop(self._leases)
         due = self._delayed[0][0] if self._delayed else inf
         return min(due, self._leases[0][0]) if self._leases else due
 
     def _due_in(self) -> float:
         return max(0.0, self._next_due() - self.clock())
 
-    def due_in(self) -> float:
-        with self._lock:
-            return self._due_in()
-
-    def _requeue(self, message: Message, attempts: int) -> None:
-        """Put a message back to its old place: ahead of everything that was put after it."""
-        heapq.heappush(self._heap, (-message.priority, message.id, message.body, attempts))
+    def _requeue(self, number: int) -> None:
+        """Put a held message back to its old place: ahead of everything that was put after it."""
+        message = self._unacked[number]
+        body = message.body if self._keeps_bodies else b""
+        entry = (-message.priority, number, body, message.attempts + 1)
+        del self._unacked[number]
+        heappush(self._heap, entry)
         if self._getters:
             self._arrived.notify()
 
     # The rest
 
+    def _look_up(self) -> None:
+        """See what has become of the messages meanwhile, before somebody asks."""
+        if self._unusable:
+            self._refuse()
+        self._release()
+
+    def due_in(self) -> float:
+        with self._lock:
+            self._look_up()
+            return self._due_in()
+
     def qsize(self) -> int:
         with self._lock:
-            self._release()
+            self._look_up()
             return len(self._plain) + len(self._heap)
 
     @property
     def delayed(self) -> int:
         with self._lock:
-            self._release()
+            self._look_up()
             return len(self._delayed)
 
     @property
     def unacked(self) -> int:
         with self._lock:
-            self._release()
+            self._look_up()
             return len(self._unacked)
+
+    def full(self) -> bool:
+        with self._lock:
+            self._look_up()
+            return 0 < self.maxsize <= self._waiting
 
     def ids(self) -> set[int]:
         with self._lock:
+            self._look_up()
             return {
                 *(number for number, _ in self._plain),
                 *(number for _, number, *_ in self._heap),

@@ -13,6 +13,7 @@ from .base import (
     Empty,
     Message,
     check_body,
+    check_message,
     check_options,
     check_timeout,
     encode_headers,
@@ -40,13 +41,22 @@ class MemoryQueue(LocalQueue):
     def __init__(
         self, maxsize: int = 0, *, lease: float | None = None, clock: Clock = time.monotonic
     ) -> None:
-        super().__init__(maxsize, lease, clock)
         # Whether a put, a get or an ack must look at more than its message and its lease.
-        self._careful_put = maxsize > 0
-        self._careful_get = maxsize > 0
-        self._careful_ack = False
+        self._careful_put = self._careful_get = self._careful_ack = False
+        super().__init__(maxsize, lease, clock)
         # The headers as they were put, for each delivery to have its own.
         self._headers: dict[int, str] = {}
+
+    @property
+    def maxsize(self) -> int:
+        """The most messages that may wait; 0 or less: no bound. It may be changed at any time."""
+        return self._maxsize
+
+    @maxsize.setter
+    def maxsize(self, maxsize: int) -> None:
+        if maxsize > 0:
+            self._careful_put = self._careful_get = True
+        self._maxsize = maxsize
 
     def put(
         self,
@@ -99,12 +109,12 @@ class MemoryQueue(LocalQueue):
                 self._plain.extend(zip(ids, bodies, strict=True))
             else:
                 now = self.clock()
-                self._insert(ids, bodies, priority, now + delay, now)
                 if delay:
                     self._careful_get = True
                 if text is not None:
                     self._headers.update(dict.fromkeys(ids, text))
                     self._careful_ack = True
+                any(self._insertion(ids, bodies, priority, now + delay, now))
             if self._getters:
                 self._arrived.notify(len(bodies))
             return list(ids)
@@ -115,27 +125,35 @@ class MemoryQueue(LocalQueue):
         if self.lease is None:
             try:
                 # Atomic, so this needs no lock; those who hold it expect a message to vanish.
-                number, body = self._plain.popleft()
+                for number, body in self._from_plain:
+                    try:
+                        message = _new_message(Message, (number, body, {}, 0, 1))
+                        self._unacked[number] = message
+                        return message
+                    except BaseException:
+                        self._plain.appendleft((number, body))
+                        raise
             except IndexError:
                 if not block:
                     raise Empty from None
-            else:
-                self._unacked[number] = message = _new_message(Message, (number, body, {}, 0, 1))
-                return message
         else:
             with self._lock:
                 now = self.clock()
                 if self._plain and not self._heap and now < self._due:
-                    number, body = self._plain.popleft()
-                    self._unacked[number] = message = _new_message(
-                        Message, (number, body, {}, 0, 1)
-                    )
+                    number, body = self._plain[0]
+                    message = _new_message(Message, (number, body, {}, 0, 1))
                     self._begin_lease(message, now + self.lease)
+                    self._unacked[number] = message
+                    self._plain.popleft()
                     return message
         return super().get(block, timeout)
 
     def ack(self, message: Message) -> None:
-        number = message[0]
+        try:
+            number = message[0]
+        except (TypeError, LookupError):
+            check_message(message)
+            raise
         with self._lock:
             if (
                 self._careful_ack
@@ -152,13 +170,16 @@ class MemoryQueue(LocalQueue):
         headers = {} if text is None else json.loads(text)
         return _new_message(Message, (number, body, headers, priority, attempts))
 
-    def _settled(self, ids: Collection[int]) -> None:
+    def _drop(self, ids: Collection[int]) -> None:
+        super()._drop(ids)
         if self._headers:
             for number in ids:
                 self._headers.pop(number, None)
 
     def flush(self) -> None:
         """Nothing to do: memory is as safe as it gets."""
+        if self._unusable:
+            self._refuse()
 
     def close(self) -> None:
         with self._lock:

@@ -8,6 +8,10 @@ integers in the machine's byte order, *marks* of how far this owner has come, ea
 complement. They survive the process, not a power cut. The rest is a *reserve*: disk space that is
 given up when the disk is full, so that a full queue can still be drained.
 
+What has such a name and is a link, or no file at all, is nobody's, and is left alone: following it
+would cut off what somebody else has elsewhere. The files can be read and written by whoever may
+read and write the queue.
+
 ========  =======================================================
 integer   mark
 ========  =======================================================
@@ -20,11 +24,15 @@ integer   mark
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
+import re
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -32,6 +40,11 @@ from .locks import lock
 
 PAGE = 4096
 PUT, SYNCED, TAKEN, ACKED = 0, 2, 4, 6
+
+PRIVATE = 0o600
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)  # Windows has neither.
+_BINARY = getattr(os, "O_BINARY", 0)
+_NUMBER = re.compile("[1-9][0-9]{0,8}")
 
 
 class Marks(NamedTuple):
@@ -58,9 +71,11 @@ class Owner:
         self._reserve = reserve
         # From 2: SQLite stores it in as many bytes as the -1 of a message that waits, so that one
         # that is taken is changed in place.
-        self.number = 1 + max((number for number, _ in _files(path)), default=1)
-        self._path = path.with_name(f"{path.name}-owner-{self.number}")
-        self._file = self._path.open("x+b")
+        for self.number in count(2):
+            self._path = path.with_name(f"{path.name}-owner-{self.number}")
+            with suppress(FileExistsError):
+                self._file = _open(self._path, os.O_CREAT | os.O_EXCL, path)
+                break
         lock(self._file.fileno(), wait=True)
         self._file.write(bytes(PAGE))
         self._file.flush()
@@ -89,8 +104,8 @@ class Owner:
 
     def give_reserve(self) -> None:
         """Let the queue have the reserved space."""
+        self.has_reserve = False  # Before, so that an interrupt between the two does no harm.
         self._file.truncate(PAGE)
-        self.has_reserve = False
 
     def leave(self, keep: bool = False) -> None:
         """Unlock the file and remove it, or keep it as a killed process does."""
@@ -158,7 +173,7 @@ def opening(path: Path) -> Iterator[None]:
     """Be the only one who opens, closes or cleans up this queue."""
     name = path.with_name(f"{path.name}-lock")
     while True:
-        with name.open("ab") as file:
+        with _open(name, os.O_CREAT, path) as file:
             lock(file.fileno(), wait=True)
             try:
                 if not os.path.samestat(os.fstat(file.fileno()), name.stat()):
@@ -179,8 +194,16 @@ def others(path: Path, mine: int | None = None) -> tuple[int, list[DeadOwner]]:
     for number, name in _files(path):
         if number == mine:
             continue
-        file = name.open("r+b")
-        if lock(file.fileno(), wait=False):
+        try:
+            file = _open(name, 0, path)
+        except OSError as error:
+            if error.errno == errno.ELOOP:  # It has become a link since it was found.
+                continue
+            raise
+        about = os.fstat(file.fileno())
+        if not stat.S_ISREG(about.st_mode) or about.st_nlink != 1:
+            file.close()
+        elif lock(file.fileno(), wait=False):
             dead.append(DeadOwner(number, name, file))
         else:
             alive += 1
@@ -198,6 +221,23 @@ def _files(path: Path) -> list[tuple[int, Path]]:
     prefix = f"{path.name}-owner-"
     with os.scandir(path.parent) as entries:
         for entry in entries:
-            if entry.name.startswith(prefix) and entry.name[len(prefix) :].isdecimal():
-                found.append((int(entry.name[len(prefix) :]), Path(entry.path)))
+            number = entry.name[len(prefix) :]
+            if (
+                entry.name.startswith(prefix)
+                and _NUMBER.fullmatch(number)
+                and entry.is_file(follow_symlinks=False)
+            ):
+                found.append((int(number), Path(entry.path)))
     return sorted(found)
+
+
+def _open(name: Path, flags: int, like: Path) -> BinaryIO:
+    """Open a file beside the queue, which gets the queue's permissions if that makes it."""
+    mode = PRIVATE
+    with suppress(FileNotFoundError):
+        mode = stat.S_IMODE(like.stat().st_mode) & 0o666
+    file = os.fdopen(os.open(name, os.O_RDWR | _NO_LINK | _BINARY | flags, mode), "r+b")
+    if flags and sys.platform != "win32" and stat.S_IMODE(os.fstat(file.fileno()).st_mode) != mode:
+        with suppress(PermissionError):  # It is another user's.
+            os.fchmod(file.fileno(), mode)  # Whatever the umask says.
+    return file

@@ -11,7 +11,7 @@ from .base import QueueLockedError, Salvage
 from .file import FileQueue
 from .locks import lock_file
 from .log import salvage
-from .sqlite_salvage import recover_sqlite
+from .sqlite_salvage import has_log, recover_sqlite
 
 __all__ = ["recover"]
 
@@ -37,7 +37,7 @@ def recover(path: str | PathLike[str], into: str | PathLike[str] | None = None) 
     """
     source = Path(path)
     target = source.with_name(source.name + "-recovered") if into is None else Path(into)
-    if not source.exists():
+    if not source.exists() and not has_log(source):
         raise FileNotFoundError(f"there is no queue at {source}")
     if target.exists():
         raise FileExistsError(f"{target} is there already; name another place for the new queue")

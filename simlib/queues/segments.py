@@ -333,8 +333,8 @@ class Segment:
         self.allocated = os.fstat(self.handle).st_size
         self.live = 0
         """Bytes of messages in it that the queue still keeps."""
-        self.spoiled = False
-        """Whether something half-written could not be wiped out."""
+        self.spoiled = 0
+        """Bytes behind ``used`` that are half-written and could not be wiped out."""
 
     @classmethod
     def create(cls, directory: Path, header: Header, size: int) -> Segment:
@@ -375,11 +375,15 @@ class Segment:
             if _files.pwrite(self.handle, data, offset) != size:
                 write_all(self.handle, data, offset)
         except BaseException:
-            self.spoiled = True
-            write_all(self.handle, bytes(size), offset)
-            self.spoiled = False
+            self.spoiled = size
+            self.wipe()
             raise
         self.used = offset + size
+
+    def wipe(self) -> None:
+        """Wipe out what is half-written."""
+        write_all(self.handle, bytes(self.spoiled), self.used)
+        self.spoiled = 0
 
     def read(self, offset: int, size: int) -> bytes:
         """So many bytes, fewer if the file ends before."""
@@ -396,6 +400,7 @@ class Segment:
         """Give what is allocated and not used back."""
         os.ftruncate(self.handle, self.used)
         self.allocated = self.used
+        self.spoiled = 0
 
     def restart(self, header: Header) -> None:
         """Empty the file, and begin with another header; this needs no room on the disk."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 import threading
 import time
 import weakref
@@ -110,7 +111,7 @@ class SQLiteQueue(MessageQueue):
     ) -> None:
         super().__init__(maxsize, lease, clock)
         check_sync(sync, batch_size, batch_time)
-        self.path = Path(path).absolute()
+        self.path = Path(os.path.realpath(path))  # As SQLite does: its log lies beside the file.
         _check_place(self.path)
         self.sync = sync
         self.sync_acks = sync_acks
@@ -122,7 +123,7 @@ class SQLiteQueue(MessageQueue):
         self._getters = 0
         self._putters = 0
         self._handle = Handle(self.path, sync, sync_acks, batch_size)
-        self._store = Store(self._handle, maxsize, sync, sync_acks, lease, clock)
+        self._store = Store(self._handle, sync, sync_acks, lease, clock)
         self._timer: Timer | None = None
         if sync == "batch" and batch_time is not None:
             self._timer = Timer(self._sync_in_time, batch_time)
@@ -178,7 +179,7 @@ class SQLiteQueue(MessageQueue):
         pause = SHORTEST
         with self._lock:
             while True:
-                ids = self._store.put(bodies, text, priority, delay)
+                ids = self._store.put(bodies, self.maxsize, text, priority, delay)
                 if ids is not None:
                     self._were_put(len(ids))
                     return list(ids)
@@ -215,7 +216,7 @@ class SQLiteQueue(MessageQueue):
         check_most(most)
         with self._lock:
             try:
-                return self._wait_for_messages(most, block, timeout)
+                return self._wait_for_messages(min(most, sys.maxsize), block, timeout)
             except Empty:
                 return []
 
@@ -280,7 +281,8 @@ class SQLiteQueue(MessageQueue):
 
     def full(self) -> bool:
         with self._lock:
-            return 0 < self.maxsize <= sum(self._store.sizes())
+            waiting = sum(self._store.sizes())
+            return 0 < self.maxsize <= waiting
 
     def ids(self) -> set[int]:
         with self._lock:
@@ -351,3 +353,8 @@ def _check_place(path: Path) -> None:
         raise QueueError(f"{path} is a folder; an SQLite queue is one file")
     if not path.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, "there is no such folder", str(path.parent))
+    if path.exists() and path.stat().st_nlink > 1:
+        raise QueueError(
+            f"{path} has {path.stat().st_nlink} names (hard links), and each would have a "
+            "log of its own; copy the file, and open the copy"
+        )

@@ -15,6 +15,7 @@ from typing import Any, NoReturn, TypeVar
 
 from . import sqlite_schema as sql
 from .base import QueueClosedError, QueueError
+from .owners import PRIVATE
 from .sqlite_check import corrupt
 from .sqlite_schema import APPLICATION, PAGE, VERSION, Row
 
@@ -22,6 +23,7 @@ _T = TypeVar("_T")
 
 PATIENCE = 60.0  # Seconds to wait for another process that holds the write lock.
 SHORTEST, LONGEST = 0.0001, 0.01  # Seconds between two tries to get it.
+LARGEST = 999_999_000  # Bytes of a body and its headers, for a row may have a thousand millions.
 LARGEST_LOG = 32 << 20  # Bytes that the log's file keeps when it starts again.
 
 
@@ -43,8 +45,9 @@ class Database:
         self.closed = False
         self.broken: str | None = None
         """Why nothing can be done any more, if so."""
-        self.stopped = False
-        """Whether it is closed or broken."""
+        self.in_doubt = False
+        """Whether to ``check`` before use: it is closed or broken, or an interrupt left it in the
+        middle of a transaction."""
         self._connections: list[sqlite3.Connection] = []
 
     def connect(self, new: bool) -> None:
@@ -57,6 +60,9 @@ class Database:
         QueueError
             The file is something else, or of a version that this one does not know.
         """
+        with suppress(FileExistsError):  # One that exists must not be opened: closing it would
+            # drop the locks that another connection of this process has on it.
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, PRIVATE))
         self.strict = self._connection("FULL")
         self.lazy = self._connection("NORMAL")
         self._check_version(new)
@@ -115,8 +121,8 @@ class Database:
 
     def do(self, cursor: sqlite3.Cursor, statement: str, values: Row = ()) -> list[Any]:
         """Run a statement, by itself a transaction unless one has begun."""
-        if self.stopped:
-            self.refuse()
+        if self.in_doubt:
+            self.check()
         try:
             return cursor.execute(statement, values).fetchall()
         except sqlite3.Error as error:
@@ -144,28 +150,39 @@ class Database:
 
     def work(self, cursor: sqlite3.Cursor, work: Callable[..., _T], *values: Any) -> _T:
         """Call ``work`` with a cursor and values, in one transaction."""
-        if self.stopped:
-            self.refuse()
+        if self.in_doubt:
+            self.check()
+        self.in_doubt = True
         try:
-            cursor.execute("BEGIN IMMEDIATE")
-        except sqlite3.Error as error:
-            self.again(error, cursor, "BEGIN IMMEDIATE")
-        try:
+            try:
+                cursor.execute("BEGIN IMMEDIATE")
+            except sqlite3.Error as error:
+                self.again(error, cursor, "BEGIN IMMEDIATE")
             result = work(cursor, *values)
             cursor.execute("COMMIT")
         except BaseException as error:
-            with suppress(sqlite3.Error):
-                cursor.execute("ROLLBACK")
+            self._roll_back()
             if isinstance(error, sqlite3.Error):
                 self.fail(error)
             raise
+        self.in_doubt = False
         return result
 
-    def refuse(self) -> NoReturn:
-        """Say why nothing can be done."""
-        if self.broken and not self.closed:
+    def check(self) -> None:
+        """Raise if nothing can be done any more; roll back what an interrupt left undone."""
+        if self.closed:
+            raise QueueClosedError("the queue is closed")
+        if self.broken:
             raise QueueError(self.broken)
-        raise QueueClosedError("the queue is closed")
+        self._roll_back()
+
+    def _roll_back(self) -> None:
+        for connection in self._connections:
+            with suppress(sqlite3.Error):
+                connection.rollback()
+        self.in_doubt = self.broken is not None or any(
+            connection.in_transaction for connection in self._connections
+        )
 
     def fail(self, error: sqlite3.Error) -> NoReturn:
         """Say in our own terms what SQLite says; after failed input or output, do nothing more."""
@@ -179,7 +196,7 @@ class Database:
                 f"reading, writing or syncing {self.path} failed ({error}); what is on disk is not "
                 "known. Close the queue, look after the disk, and open the queue again"
             )
-            self.stopped = True
+            self.in_doubt = True
             raise QueueError(self.broken) from error
         writable = os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK)
         if kind in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM) and not writable:

@@ -169,8 +169,8 @@ class Durability:
 
     def check_room(self, size: int) -> None:
         """Refuse to put so many bytes when the room to take them out again is missing."""
-        if self._database.stopped:
-            self._database.refuse()
+        if self._database.in_doubt:
+            self._database.check()
         if self.full:
             self.full = not (self._owner.take_reserve() and self.checkpoint())
         if self.full or (size > LARGE and self._free() < 3 * size):

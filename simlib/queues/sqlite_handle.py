@@ -43,6 +43,7 @@ class Handle:
                 for owner in dead:
                     owner.give_reserve()
                 log = None if alive else read_log(beside(path, "-wal"))
+                _check_there(path, alive, log)
                 self.database = Database(path)
                 self._open(alive, dead, log, sync_acks, batch_size)
             except BaseException:
@@ -111,11 +112,9 @@ class Handle:
         return self.database.closed
 
     def flush(self) -> None:
-        """Sync everything this handle did, unless it is closed."""
-        if self.database.broken:
-            self.database.refuse()
-        if not self.database.closed:
-            self.durability.flush()
+        """Sync everything this handle did."""
+        self.database.check()
+        self.durability.flush()
 
     def close(self) -> None:
         """Give back what this handle holds, sync, and leave one tidy file if it was the last."""
@@ -147,7 +146,7 @@ class Handle:
                 if not keep:
                     self.durability.shrink()
             finally:
-                self.database.closed = self.database.stopped = True
+                self.database.closed = self.database.in_doubt = True
                 if forget:
                     self.owner.forget()
                 elif keep:
@@ -160,9 +159,17 @@ class Handle:
 
     def leave_to_parent(self) -> None:
         """In a forked child: use nothing, and close no connection, of what the parent has open."""
-        self.database.closed = self.database.stopped = True
+        self.database.closed = self.database.in_doubt = True
         self.owner.leave(keep=True)
         _inherited.append(self.database)
+
+
+def _check_there(path: Path, alive: int, log: Log | None) -> None:
+    """Refuse to make a database where only its log is left: SQLite would remove that."""
+    there = path.exists()
+    if (alive or log is not None) and not (there and path.stat().st_size):
+        what = "it is empty" if there else "it is gone"
+        raise corrupt(path, f"{what}, while {'it is open' if alive else 'its log is there'}")
 
 
 _inherited: list[Database] = []

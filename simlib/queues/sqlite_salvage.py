@@ -7,6 +7,7 @@ and every row is taken whose seal fits.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from os import PathLike
@@ -17,6 +18,7 @@ from . import sqlite_schema as sql
 from .base import QueueError, Salvage
 from .owners import opening, others
 from .sqlite import SQLiteQueue
+from .sqlite_database import beside
 from .sqlite_schema import PAGE, intact
 from .wal import FRAME_HEADER, read_log
 
@@ -56,7 +58,7 @@ def recover_sqlite(path: str | PathLike[str], into: str | PathLike[str]) -> Salv
     Parameters
     ----------
     path : path
-        The damaged queue. Nobody may have it open.
+        The damaged queue, of which the database itself may be gone. Nobody may have it open.
     into : path
         The new queue; nothing may be there.
 
@@ -65,10 +67,10 @@ def recover_sqlite(path: str | PathLike[str], into: str | PathLike[str]) -> Salv
     Salvage
         How many messages were saved, and what was not.
     """
-    source, target = Path(path).absolute(), Path(into).absolute()
+    source, target = Path(os.path.realpath(path)), Path(into).absolute()
     if target.exists():
         raise FileExistsError(f"{target} exists; recover into a path where nothing is")
-    if not source.is_file():
+    if not source.is_file() and not has_log(source):
         raise FileNotFoundError(f"{source} is no file; name the damaged queue's database")
     lost: _Lost = []
     with opening(source):
@@ -86,32 +88,51 @@ def recover_sqlite(path: str | PathLike[str], into: str | PathLike[str]) -> Salv
                 counts = row
             elif row.id not in rows or rows[row.id].attempts <= row.attempts:
                 rows[row.id] = row
-    _compare_with_counts(source, rows, counts, lost)
+    _compare_with_counts(
+        source, rows, counts, max((owner.marks.put for owner in dead), default=0), lost
+    )
     with SQLiteQueue(target) as queue:
         database = queue._handle.database
         database.work(database.strict, _store, [rows[n] for n in sorted(rows)])
     return Salvage(target, len(rows), tuple(lost))
 
 
+def has_log(path: str | PathLike[str]) -> bool:
+    """Whether there is a log of this database, be the database gone."""
+    log = beside(Path(os.path.realpath(path)), "-wal")
+    return log.is_file() and log.stat().st_size > 0
+
+
 def _pages(path: Path, lost: _Lost) -> dict[int, _Page]:
     """The newest sound state of every page."""
-    data = path.read_bytes()
+    data = path.read_bytes() if path.exists() else b""
     pages = {
         1 + offset // PAGE: _Page(data[offset : offset + PAGE], path, offset)
         for offset in range(0, len(data) - PAGE + 1, PAGE)
     }
     if len(data) % PAGE:
         lost.append((path, len(data) // PAGE * PAGE, "the end of a page is missing"))
-    file = path.with_name(f"{path.name}-wal")
+    # https://sqlite.org/fileformat2.html, section 1.3.8
+    size = int.from_bytes(data[28:32], "big") if data[24:28] == data[92:96] else len(pages)
+    size = _add_log(path, pages, size, lost)
+    missing = [number for number in range(1, size + 1) if number not in pages]
+    if missing:
+        at = (missing[0] - 1) * PAGE
+        lost.append((path, at, f"of {size} pages, {len(missing)} are missing"))
+    return {number: page for number, page in pages.items() if number <= size}
+
+
+def _add_log(path: Path, pages: dict[int, _Page], size: int, lost: _Lost) -> int:
+    """Put the pages in the log in the place of older ones; how many pages there should be."""
+    file = beside(path, "-wal")
     log = read_log(file)
     if log is None or log.page_size != PAGE:
         if log is not None:
             lost.append((file, 0, "the log is unreadable"))
-        return pages
+        return size
     data = file.read_bytes()
     begun: dict[int, _Page] = {}
     damaged: _Lost = []
-    size = max(pages, default=0)
     for frame in log.frames:
         if frame.sound:
             start = frame.offset + FRAME_HEADER
@@ -127,7 +148,7 @@ def _pages(path: Path, lost: _Lost) -> dict[int, _Page]:
     lost += damaged  # It may have been the end of a transaction.
     if log.dropped and not lost:
         lost.append((file, log.end, "the end of the log is incomplete"))
-    return {number: page for number, page in pages.items() if number <= size}
+    return size
 
 
 def _rows(
@@ -244,16 +265,24 @@ def _varint(data: bytes, place: int) -> tuple[int, int]:
     return (value - (1 << 64) if value >= 1 << 63 else value), place
 
 
-def _compare_with_counts(path: Path, rows: dict[int, _Row], counts: list[Any], lost: _Lost) -> None:
-    if not counts or not all(type(value) is int for value in counts):
-        return
-    head, taken, last, delayed, seal = counts
-    if head + taken + last + delayed != seal:
-        return
-    waiting = sum(row.owner == -1 for row in rows.values())
-    missing = max(last, *rows, 0) - taken - waiting
-    if missing > 0:
-        lost.append((path, None, f"of the messages that waited, {missing} are missing"))
+def _compare_with_counts(
+    path: Path, rows: dict[int, _Row], counts: list[Any], put: int, lost: _Lost
+) -> None:
+    """Find out what is missing without a trace, given the newest message that an owner put."""
+    newest = max(rows, default=0)
+    sound = len(counts) == 5 and all(type(value) is int for value in counts)
+    head, taken, last, delayed, seal = counts if sound else [0] * 5
+    if not sound or head + taken + last + delayed != seal:
+        lost.append((path, None, "the counts; whether messages are missing is not known"))
+    else:
+        newest = max(newest, last)
+        missing = newest - taken - sum(row.owner == -1 for row in rows.values())
+        if missing > 0:
+            lost.append((path, None, f"of the messages that waited, {missing} are missing"))
+    if put > newest:
+        lost.append(
+            (path, None, f"messages {newest + 1} to {put}, which were put, unless they were taken")
+        )
 
 
 def _store(cursor: sqlite3.Cursor, rows: list[_Row]) -> None:

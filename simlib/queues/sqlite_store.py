@@ -3,7 +3,6 @@ the disk was full and there is space in reserve, and accounted for."""
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Sequence
 from math import inf
@@ -13,11 +12,10 @@ from zlib import crc32
 from . import sqlite_schema as sql
 from . import sqlite_transactions as transactions
 from .base import Clock, CorruptQueueError, LeaseLostError, Message, Sync
+from .sqlite_database import LARGEST
 from .sqlite_durability import LARGE
 from .sqlite_handle import Handle
-from .sqlite_schema import PAGE, PLAIN, Row
-
-_new_message = tuple.__new__
+from .sqlite_schema import PAGE, PLAIN
 
 
 class Store:
@@ -27,14 +25,13 @@ class Store:
     ----------
     handle : Handle
         The open database.
-    maxsize, sync, sync_acks, lease, clock
+    sync, sync_acks, lease, clock
         As for :class:`SQLiteQueue`.
     """
 
     def __init__(
         self,
         handle: Handle,
-        maxsize: int,
         sync: Sync,
         sync_acks: bool,
         lease: float | None,
@@ -47,13 +44,13 @@ class Store:
         self._putter = handle.database.strict if sync == "always" else self._lazy
         self._settler = handle.database.strict if sync_acks else self._lazy
         self._path = handle.database.path
-        self._maxsize = maxsize
         self._lease = lease
         self._clock = clock
 
     def put_plain(self, body: bytes) -> int:
         """Store a message that has nothing but a body, and has room; its id."""
-        if self._database.stopped or self._durability.full or len(body) > LARGE:
+        if self._database.in_doubt or self._durability.full or len(body) > LARGE:
+            _check_size((body,), None)
             self._durability.check_room(len(body))
         values = (crc32(body, PLAIN), body)
         try:
@@ -66,18 +63,24 @@ class Store:
         return number
 
     def put(
-        self, bodies: Sequence[bytes], headers: bytes | None, priority: int, delay: float
+        self,
+        bodies: Sequence[bytes],
+        maxsize: int,
+        headers: bytes | None,
+        priority: int,
+        delay: float,
     ) -> range | None:
         """Store messages; their ids, or None if there is no room for all."""
         if not bodies:
-            if self._database.stopped:
-                self._database.refuse()
+            if self._database.in_doubt:
+                self._database.check()
             return range(0)
+        _check_size(bodies, headers)
         size = sum(map(len, bodies))
         self._durability.check_room(size)
         due = self._clock() + delay if delay else None
         ids = self._database.work(
-            *(self._putter, transactions.put, bodies, self._maxsize, headers, priority, due)
+            *(self._putter, transactions.put, bodies, maxsize, headers, priority, due)
         )
         if ids is not None:
             self._durability.was_put(ids[-1], len(ids), 2 + len(ids) // 8 + size // PAGE)
@@ -86,34 +89,29 @@ class Store:
     def take_next(self) -> Message | None:
         """Take the message that is next in the order of ids, if nothing else may go first; the
         short way."""
-        row = self._durability.with_room(
+        message: Message | None = self._durability.with_room(
             *(self._database.work, self._lazy, transactions.take_next),
             *(self._owner, self._lease, self._clock),
         )
-        return None if row is None else self._were_taken([row])[0]
+        if message is not None:
+            self._durability.was_taken(message[0], 1)
+        return message
 
     def take(self, most: int) -> list[Message]:
         """Take up to so many messages in their order."""
         if not self.sizes()[0]:
             return []
-        bad, rows = self._durability.with_room(
+        bad: int | None
+        messages: list[Message]
+        bad, messages = self._durability.with_room(
             *(self._database.work, self._lazy, transactions.take, most),
             *(self._owner, self._lease, self._clock),
         )
         if bad is not None:
-            self._set_aside(bad[0])
-        return self._were_taken(rows)
-
-    def _were_taken(self, rows: list[Row]) -> list[Message]:
-        if rows:
-            self._durability.was_taken(rows[-1][0], 1 + len(rows) // 8)
-        return [
-            _new_message(
-                Message,
-                (number, body, {} if headers is None else json.loads(headers), priority, attempts),
-            )
-            for number, body, headers, priority, attempts, _ in rows
-        ]
+            self._set_aside(bad)
+        if messages:
+            self._durability.was_taken(messages[-1].id, 1 + len(messages) // 8)
+        return messages
 
     def _set_aside(self, number: int) -> NoReturn:
         """Have a damaged message in nobody's way, and report it."""
@@ -127,8 +125,8 @@ class Store:
 
     def ack(self, message: Message) -> None:
         """Remove a message that is held."""
-        if self._database.stopped:
-            self._database.refuse()
+        if self._database.in_doubt:
+            self._database.check()
         values = (message[0], message[4], self._clock())
         try:
             self._settler.execute(sql.ACK, values)
@@ -205,3 +203,12 @@ class Store:
     def ids(self) -> set[int]:
         """The ids of all messages."""
         return {number for (number,) in self._database.do(self._lazy, sql.IDS)}
+
+
+def _check_size(bodies: Sequence[bytes], headers: bytes | None) -> None:
+    """Refuse a message for which a row has no room."""
+    size = max(map(len, bodies)) + len(headers or b"")
+    if size > LARGEST:
+        raise ValueError(
+            f"a message must have at most {LARGEST} bytes, headers included; got {size} bytes"
+        )

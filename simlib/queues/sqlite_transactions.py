@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from json import loads
 from math import inf
 from sqlite3 import Cursor
 from zlib import crc32
@@ -10,6 +11,8 @@ from zlib import crc32
 from . import sqlite_schema as sql
 from .base import Clock, Message
 from .sqlite_schema import Row, intact
+
+_new_message = tuple.__new__
 
 
 class NotHeldError(Exception):
@@ -48,36 +51,46 @@ def put(
     return ids
 
 
-def take_next(cursor: Cursor, owner: int, lease: float | None, clock: Clock) -> Row | None:
+def take_next(cursor: Cursor, owner: int, lease: float | None, clock: Clock) -> Message | None:
     """Take the message that is next in the order of ids, if nothing else may go first."""
     now = clock()  # Not before the transaction has begun, for that may take a while.
     rows = cursor.execute(sql.NEXT, (now,)).fetchall()
     if not rows or not intact(rows[0]):
         return None
-    row: Row = rows[0]
-    number = row[0]
+    message = _message(rows[0])
+    number = message[0]
     until = inf if lease is None else now + lease
     cursor.execute(sql.TAKE_PLAIN, (owner, until, number))
     cursor.execute(sql.COUNT_TAKEN, (number + 1, 1, number, until))
-    return row
+    return message
 
 
 def take(
     cursor: Cursor, most: int, owner: int, lease: float | None, clock: Clock
-) -> tuple[Row | None, list[Row]]:
-    """Take so many messages in their order: a damaged one that is first and stays where it is, or
-    those before one."""
+) -> tuple[int | None, list[Message]]:
+    """Take so many messages in their order: the id of a damaged one that is first and stays where
+    it is, or those before one."""
     found = cursor.execute(sql.NEXT_SEVERAL, (most,)).fetchall()
     good = next((n for n, row in enumerate(found) if not intact(row[:6])), len(found))
     if found and not good:
-        return found[0], []
+        return found[0][0], []
     found = found[:good]
+    messages = [_message(row[:6]) for row in found]
     until = inf if lease is None else clock() + lease
     cursor.executemany(sql.TAKE, [(owner, until, row[0]) for row in found])
     head = max((row[0] + 1 for row in found if row[6]), default=0)
     last = max((row[0] for row in found), default=0)
     cursor.execute(sql.COUNT_TAKEN, (head, len(found), last, until))
-    return None, [row[:6] for row in found]
+    return None, messages
+
+
+def _message(row: Row) -> Message:
+    """The message in a row. Headers that can't be decoded, be the stack too deep for them, stop the
+    transaction, and the message stays where it is."""
+    number, body, headers, priority, attempts, _ = row
+    return _new_message(
+        Message, (number, body, {} if headers is None else loads(headers), priority, attempts)
+    )
 
 
 def set_aside(cursor: Cursor, number: int) -> None:

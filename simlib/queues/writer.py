@@ -65,6 +65,8 @@ class LogWriter:
         """Sequence number of the last record."""
         self.synced = 0
         """Sequence number of the last record that is known to be on disk."""
+        self.synced_id = 0
+        """The highest id known to be there."""
         self.broken: BaseException | None = None
         """What happened that nobody knows any more what is on disk."""
         self._segment_size = segment_size
@@ -75,8 +77,9 @@ class LogWriter:
         self._next_id = 1  # of the next message
         self._segments: deque[Segment] = deque()
         self._used = 0  # bytes of all segments
-        # The segment that a thread is bringing to disk without the lock, for all who wait.
-        self._syncing: Segment | None = None
+        # What a thread is bringing to disk without the lock, for all who wait: the segment, and
+        # the sequence number and the id that are there then.
+        self._syncing: tuple[Segment, int, int] | None = None
         self._on_disk = threading.Condition(lock)
         # Who waits for it, with the record that has to be on disk.
         self._waiting: list[tuple[int, threading.Lock]] = []
@@ -95,6 +98,11 @@ class LogWriter:
         """Whether the files are given up."""
         return self._lock_handle < 0
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody is at work on the disk without the lock."""
+        return self._syncing is None
+
     def check_usable(self) -> None:
         """Raise QueueError unless all is well."""
         if self.broken is not None:
@@ -111,25 +119,27 @@ class LogWriter:
         """Write records; where they begin. So many bytes must stay free behind them."""
         segment = self._segments[-1]
         size = len(data)
-        if segment.used + size + reserve > segment.allocated:
-            segment = self._make_room(size, reserve)
+        if segment.spoiled or segment.used + size + reserve > segment.allocated:
+            segment = self._room_for(size, reserve)
         offset = segment.used
         try:
             segment.append(data)
         except BaseException as error:
-            if segment.spoiled:
+            if segment.spoiled and isinstance(error, OSError):
                 self._break(error)
             raise
         self.sequence += records
         self._used += size
         return segment, offset
 
-    def _make_room(self, size: int, reserve: int) -> Segment:
+    def _room_for(self, size: int, reserve: int) -> Segment:
         """A segment with room, a new one if the last is full.
 
         What needs no reserve takes what there is when the disk is full.
         """
         segment = self._segments[-1]
+        if segment.spoiled:
+            segment.wipe()
         try:
             if segment.used + size + reserve > self._segment_size and segment.used > HEADER_SIZE:
                 segment = self._roll()
@@ -165,8 +175,8 @@ class LogWriter:
     def _new_segment(self, number: int) -> Segment:
         header = Header(number, self.sequence + 1, self._next_id, self.synced)
         segment = Segment.create(self.directory, header, self._chunk)
-        self._segments.append(segment)
         self._used += segment.used
+        self._segments.append(segment)
         return segment
 
     # Bringing to disk
@@ -177,7 +187,7 @@ class LogWriter:
             for segment in self._segments:
                 if segment.synced < segment.used:
                     self._sync(segment)
-            self.synced = self.sequence
+            self.synced, self.synced_id = self.sequence, self._next_id - 1
         finally:
             self._announce()
 
@@ -187,43 +197,54 @@ class LogWriter:
         One thread at a time syncs, for all who have written so far; the others wait for it.
         """
         while self.synced < sequence:
-            segment = None
-            synced = 0
+            job = None
+            done = False
             try:
-                with self._lock:
-                    if self.synced >= sequence:
-                        return
-                    self.check_usable()
-                    if self._syncing is None:
-                        written = self.sequence
-                        # In one go: after an interrupt in between the others would wait for ever.
-                        self._syncing = segment = self._segments[-1]
+                try:
+                    with self._lock:
+                        if self.synced >= sequence:
+                            return
+                        self.check_usable()
+                        if self._syncing is None:
+                            # In one go: after an interrupt in between the others would wait.
+                            self._syncing = job = (
+                                self._segments[-1],
+                                self.sequence,
+                                self._next_id - 1,
+                            )
+                        else:
+                            gate = threading.Lock()
+                            gate.acquire()
+                            self._waiting.append((sequence, gate))
+                    if job is None:
+                        gate.acquire(timeout=_PATIENCE)
                     else:
-                        gate = threading.Lock()
-                        gate.acquire()
-                        self._waiting.append((sequence, gate))
-                if segment is None:
-                    gate.acquire(timeout=_PATIENCE)
-                else:
-                    self._sync(segment)
-                    synced = written
-            finally:
-                if segment is not None:
-                    self._hand_over(synced)
+                        self._sync(job[0])
+                        done = True
+                finally:
+                    if job is not None:
+                        self._hand_over(job, done)
+            except BaseException:
+                if job is not None:
+                    self._hand_over(job, done)  # An interrupt may have come on the way there.
+                raise
 
-    def _hand_over(self, synced: int) -> None:
+    def _hand_over(self, job: tuple[Segment, int, int], done: bool) -> None:
         """After a sync: wake whose records are on disk, and one thread more to do the next."""
         with self._lock:
-            self._syncing = None
-            self.synced = max(self.synced, synced)
+            if self._syncing is not job:
+                return
+            if done and job[1] > self.synced:
+                _, self.synced, self.synced_id = job
             self._announce()
             self._on_disk.notify_all()
-            done = [gate for sequence, gate in self._waiting if sequence <= self.synced]
+            ready = [gate for sequence, gate in self._waiting if sequence <= self.synced]
             late = [each for each in self._waiting if each[0] > self.synced]
             woken = len(late) if self.broken is not None else 1
-            done += [gate for _, gate in late[:woken]]
+            ready += [gate for _, gate in late[:woken]]
             self._waiting = late[woken:]
-        for gate in done:
+            self._syncing = None
+        for gate in ready:
             gate.release()
 
     def _sync(self, segment: Segment) -> None:
@@ -268,4 +289,4 @@ class LogWriter:
 
     def _wait_for_sync(self) -> None:
         while self._syncing is not None:
-            self._on_disk.wait()
+            self._on_disk.wait(_PATIENCE)

@@ -1,5 +1,9 @@
 """Scenarios: one module per question."""
 
+from ..extras import require
+
+require("sim", __name__)
+
 from .base import Scenario
 from .closed_loop import ClosedLoop
 from .delivery import Delivery

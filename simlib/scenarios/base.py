@@ -9,14 +9,16 @@ from typing import Any, ClassVar, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import model_validator
 from pydantic.fields import FieldInfo
 
 from ..analysis.explanation import Forecast
 from ..analysis.result import Result
+from ..analysis.run_lengths import Needed, needed_by_queue
 from ..distributions import Arrivals, Distribution, Durations, Exponential
 from ..processes import Environment, Ledger
 from ..processes.recursions import draw_before
+from ..values import Value, parameter
 
 __all__ = ["Engine", "OpenScenario", "Progress", "PublishingScenario", "Scenario", "parameter"]
 
@@ -26,31 +28,12 @@ Progress = Callable[[float], None]
 """Told now and then how much of a run is done, from 0 to 1."""
 
 
-def parameter(
-    default: Any, description: str, *, unit: str = "", step: float | None = None, **bounds: Any
-) -> Any:
-    """A field of a scenario: its default, one line of description, unit, step and bounds.
-
-    Validation errors, the JSON form, the documentation table and the panel all come from here.
-    """
-    return Field(
-        default,
-        description=description,
-        json_schema_extra={"unit": unit, "step": step},
-        **bounds,
-    )
-
-
-class Scenario(BaseModel, ABC):
+class Scenario(Value, ABC):
     """A question with its parameters; ``run`` answers it.
 
     A scenario is a value: frozen, comparable, and the same in JSON. Parameters that it doesn't
     know are refused.
     """
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True
-    )
 
     derived: ClassVar[dict[str, FieldInfo]] = {}
     """What ``replace`` takes beside the fields, described in the same way."""
@@ -90,6 +73,18 @@ class Scenario(BaseModel, ABC):
         """What theory predicts, which formula applies, or why none does."""
         return Forecast(model="none", why=f"no formula describes {type(self).__name__} as a whole")
 
+    @property
+    def offered_load(self) -> float | None:
+        """Work that arrives per second and worker, and all else that takes a worker's time.
+
+        None where nothing arrives by itself.
+        """
+        return None
+
+    def needed(self) -> Needed | None:
+        """How many messages a run must have to be trusted; None if no formula says so."""
+        return None
+
     @abstractmethod
     def _simulate(self, env: Environment, progress: Progress | None) -> Result:
         """Run with SimPy processes."""
@@ -105,7 +100,7 @@ class Scenario(BaseModel, ABC):
     @classmethod
     def parameters(cls) -> dict[str, FieldInfo]:
         """Everything that ``replace`` takes, with its description, unit and bounds."""
-        return {**cls.model_fields, **cls.derived}
+        return {**super().parameters(), **cls.derived}
 
 
 class PublishingScenario(Scenario):
@@ -144,6 +139,15 @@ class PublishingScenario(Scenario):
     def load(self) -> float:
         """Work that arrives per second and worker; above 1 a queue grows without end."""
         return self.slowest * self.arrival_rate
+
+    @property
+    def offered_load(self) -> float:
+        """Work that arrives per second and worker, and all else that takes a worker's time."""
+        return self.load
+
+    def needed(self) -> Needed | None:
+        """How many messages a run must have to be trusted; None if no formula says so."""
+        return needed_by_queue(self.offered_load, self.interarrival, None, self.servers)
 
     def replace(self, **changes: Any) -> Self:
         """The same scenario with other parameters, validated like new.
@@ -226,9 +230,19 @@ class OpenScenario(PublishingScenario):
     service: Durations = parameter(Exponential(mean=1.0), "work that a message brings", unit="s")
 
     @property
+    def places(self) -> int | None:
+        """How many messages may wait; None: any number."""
+        return None
+
+    @property
     def slowest(self) -> float:
         """Work that a message brings per worker (s)."""
         return self.service.average / self.servers
+
+    def needed(self) -> Needed | None:
+        return needed_by_queue(
+            self.offered_load, self.interarrival, self.service, self.servers, self.places
+        )
 
     @model_validator(mode="after")
     def _enough_work(self) -> Self:

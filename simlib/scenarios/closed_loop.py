@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
+from dataclasses import replace
+from math import inf
 from typing import Any, Self
 
 from pydantic import model_validator
 
 from ..analysis.explanation import Forecast
 from ..analysis.result import Result
+from ..analysis.run_lengths import Needed, needed_by_callers
 from ..distributions import Durations, Exponential
 from ..processes import Draws, Environment, Record, Service, SimQueue, Timer
 from ..queues import MemoryQueue
@@ -23,6 +26,9 @@ class ClosedLoop(Scenario):
 
     A slow service slows its callers down: there are never more requests than callers. That is what
     sets waiting for a reply apart from publishing, where arrivals know nothing of the service.
+
+    A caller stops when all requests are made or about to be. From then on those that are left find
+    the service less and less busy, so averages end when the first one stops.
     """
 
     callers: int = parameter(20, "how many callers there are", step=1, ge=1, le=10_000)
@@ -66,6 +72,9 @@ class ClosedLoop(Scenario):
             },
         )
 
+    def needed(self) -> Needed | None:
+        return needed_by_callers(self.callers, self.think, self.service, self.workers)
+
     def _simulate(self, env: Environment, progress: Progress | None) -> Result:
         record = Record()
         record.prepare(self.messages)
@@ -75,13 +84,14 @@ class ClosedLoop(Scenario):
             service = Service(env, inbox, work, workers=self.workers)
             think = Draws(self.think, env.stream("think"))
             numbers = iter(range(self.messages))
+            stopped: list[float] = []
             for _ in range(self.callers):
-                env.process(_call_again_and_again(env, service, think, numbers))
+                env.process(_call_again_and_again(env, service, think, numbers, stopped))
             env.run()
             ledger = inbox.ledger()
         if progress is not None:
             progress(1.0)
-        return Result.from_record(
+        result = Result.from_record(
             record,
             scenario=self,
             seed=env.seed,
@@ -90,13 +100,22 @@ class ClosedLoop(Scenario):
             warmup=self.warmup,
             servers=self.workers,
             ledger=ledger,
+            observed_until=stopped[0],
         )
+        if len(result.latency[result.observed]):
+            return result
+        # The first caller stopped before the warm-up was over: there is nothing else to look at.
+        return replace(result, observed_until=inf)
 
 
 def _call_again_and_again(
-    env: Environment, service: Service, think: Draws, numbers: Iterator[int]
+    env: Environment,
+    service: Service,
+    think: Draws,
+    numbers: Iterator[int],
+    stopped: list[float],
 ) -> Generator[Timer, Any, None]:
-    """One caller, until all requests are made."""
+    """One caller, until all requests are made; it writes down when it stops (s)."""
     created = service.queue.record.created
     timer = Timer(env, 1)
     for number in numbers:
@@ -104,3 +123,4 @@ def _call_again_and_again(
         created[number] = env.now
         service.call(number, timer)
         yield timer
+    stopped.append(env.now)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..analysis.explanation import Forecast
+from ..analysis.run_lengths import size_of
 from ..distributions import (
+    Batches,
+    Bursty,
     Deterministic,
     Distribution,
     Erlang,
@@ -13,6 +16,7 @@ from ..distributions import (
     Hyperexponential,
     Replay,
     Trace,
+    VaryingPoisson,
 )
 from ..theory import (
     LatencyQueue,
@@ -26,9 +30,11 @@ from ..theory import (
     md1,
     mdc,
     mg1,
+    mg1_batch,
     mm1,
     mmc,
     mmck,
+    mmpp_m1,
 )
 
 __all__ = ["queue_forecast"]
@@ -53,6 +59,15 @@ def queue_forecast(
             return Forecast(
                 model="none", why=f"recorded {name} follow no distribution that a formula takes"
             )
+    if isinstance(interarrival, VaryingPoisson):
+        return Forecast(
+            model="none",
+            why="the rate of arrivals varies with the time of the day, so there is no steady state",
+        )
+    if not interarrival.average:
+        return Forecast(model="none", why="all messages come at once, and never again")
+    if not service.average:
+        return Forecast(model="none", why="work that takes no time waits for nothing")
     rate, mean = 1 / interarrival.average, service.average
     load = rate * mean / servers
     if capacity is not None:
@@ -63,6 +78,8 @@ def queue_forecast(
             why=f"at a load of {load:.3g} the queue grows for as long as the run lasts",
         )
     poisson, exponential = (isinstance(each, Exponential) for each in (interarrival, service))
+    if isinstance(interarrival, Bursty | Batches):
+        return _in_bursts(interarrival, service, servers)
     if poisson and exponential:
         found = mm1(rate, 1 / mean) if servers == 1 else mmc(rate, 1 / mean, servers)
         return _forecast(f"M/M/{servers}", "Poisson arrivals and exponential work", found)
@@ -78,6 +95,25 @@ def queue_forecast(
     found_by = ggc(rate, mean, servers, interarrival.scv, service.scv)
     why = "no exact formula: an approximation from the means and the variabilities"
     return _forecast(f"G/G/{servers}", why, found_by, exact=False)
+
+
+def _in_bursts(interarrival: Bursty | Batches, service: Distribution, servers: int) -> Forecast:
+    """Gaps are short together and long together, of which their variability knows nothing."""
+    match interarrival:
+        case Bursty(rates=rates, mean_sojourns=sojourns):
+            if servers == 1 and isinstance(service, Exponential):
+                leaving = [1 / each for each in sojourns]
+                why = "arrivals that switch between two rates, and exponential work"
+                return _forecast("MMPP/M/1", why, mmpp_m1(rates, leaving, 1 / service.mean))
+        case Batches(interarrival=Exponential(mean=gap)):
+            if servers == 1:
+                found = mg1_batch(1 / gap, *size_of(interarrival), service.average, service.scv)
+                return _forecast("M[X]/G/1", "Poisson batches and any work", found)
+    return Forecast(
+        model="none",
+        why="gaps that depend on each other have a formula for one consumer only: for bursts with "
+        "exponential work, and for Poisson batches",
+    )
 
 
 def _bounded(
@@ -113,7 +149,7 @@ def _forecast(model: str, why: str, found: Queue, *, exact: bool = True) -> Fore
         "p_wait": found.p_wait,
     }
     # Two moments of the work decide the means of M/G/1, and not the percentiles.
-    if isinstance(found, LatencyQueue) and model != "M/G/1":
+    if isinstance(found, LatencyQueue) and "/G/" not in model:
         predicted |= {
             f"latency_p{percent}": found.latency_percentile(percent) for percent in (50, 95, 99)
         }

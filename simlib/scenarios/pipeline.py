@@ -9,7 +9,7 @@ from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import model_validator
 
 from ..analysis.result import Result, at_each_station, time_in
 from ..distributions import Durations, Exponential
@@ -17,28 +17,26 @@ from ..processes import Draws, Environment, Ledger, Record
 from ..processes.recursions import before, blocking_line, bounded_queue, draw, unbounded_queue
 from ..processes.stations import StationQueue, Workers, feed
 from ..queues import MemoryQueue
-from .base import Progress, PublishingScenario, parameter
+from ..values import Value, parameter
+from .base import Progress, PublishingScenario
 
 __all__ = ["Pipeline", "Station"]
 
 Floats = NDArray[np.float64]
 
 
-class Station(BaseModel):
+class Station(Value):
     """A queue and the consumers that compete for its messages, as a part of a line."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    service: Durations = Field(
-        Exponential(mean=1.0), description="work that a message brings here (s)"
+    service: Durations = parameter(
+        Exponential(mean=1.0), "work that a message brings here", unit="s"
     )
-    consumers: int = Field(1, ge=1, le=1000, description="how many consumers compete")
-    capacity: int | None = Field(
-        None, ge=0, description="the most messages that may wait here; none: no bound"
+    consumers: int = parameter(1, "how many consumers compete", step=1, ge=1, le=1000)
+    capacity: int | None = parameter(
+        None, "the most messages that may wait here; none: no bound", unit="messages", step=1, ge=0
     )
-    when_full: Literal["block", "reject"] = Field(
-        "block",
-        description="what becomes of a message without room: its sender keeps it, or no one",
+    when_full: Literal["block", "reject"] = parameter(
+        "block", "what becomes of a message without room: its sender keeps it, or no one"
     )
 
     @property

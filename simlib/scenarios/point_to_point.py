@@ -17,7 +17,7 @@ from pydantic import Field, model_validator
 from ..analysis.explanation import Forecast
 from ..analysis.result import Result
 from ..costs import CostProfile, Sync
-from ..distributions import Durations
+from ..distributions import DurationsOrNone
 from ..processes import (
     Breakdowns,
     Consumer,
@@ -108,13 +108,13 @@ class PointToPoint(OpenScenario):
     linger: Linger | None = parameter(
         None, "how the producer collects messages into batches; none: a put for each"
     )
-    polling: Durations | None = parameter(
+    polling: DurationsOrNone = parameter(
         None,
         "time that a consumer that finds nothing sleeps before it looks again; "
         "none: it is told when a message comes",
         unit="s",
     )
-    cold_start: Durations | None = parameter(
+    cold_start: DurationsOrNone = parameter(
         None,
         "time that a consumer that was idle takes to be ready for a message; none: none",
         unit="s",
@@ -190,6 +190,10 @@ class PointToPoint(OpenScenario):
     def servers(self) -> int:
         """How many messages can be worked on at once: ``batch_size`` per consumer."""
         return self.consumers * self.batch_size
+
+    @property
+    def places(self) -> int | None:
+        return self.capacity
 
     def obstacle(self) -> str | None:
         if self.queue != "memory":

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..analysis.result import Result
 from ..distributions import Arrivals, Durations, Exponential
@@ -23,6 +25,7 @@ from ..processes import (
     SimQueue,
     Slowdown,
 )
+from ..processes.recursions import before, calls, draw, staged_queue
 from ..queues import MemoryQueue
 from .base import OpenScenario, Progress, parameter
 
@@ -74,6 +77,51 @@ class SyncVsAsync(OpenScenario):
         """How many requests can be worked on at once: one per worker."""
         return self.workers
 
+    @property
+    def places(self) -> int | None:
+        return self.capacity
+
+    def obstacle(self) -> str | None:
+        for name in ("capacity", "outage", "slowdown"):
+            if getattr(self, name) is not None:
+                return f"no recursion has {name}, and it is {getattr(self, name)}"
+        return None
+
+    def _calculate(self, env: Environment) -> Result:
+        created = self.arrivals(env)
+        works = draw(self.service.blocks(env.stream("service")), len(created))
+        columns = {"created": created}
+        if self.mode == "sync":
+            connected, started = calls(created, works, self.connections, self.workers, self.network)
+            columns |= {"enqueued": connected + self.network, "started": started}
+            columns |= {"finished": started + works, "answered": started + works + self.network}
+        else:
+            put = (self.network, self.put_cost)
+            connected = staged_queue(created, (*put, self.network), self.connections)
+            stored = connected + self.network + self.put_cost
+            stages = (self.get_cost, works, self.ack_cost)
+            delivered = staged_queue(stored, stages, self.workers)
+            started = delivered + self.get_cost
+            columns |= {"enqueued": stored, "started": started, "finished": started + works}
+            columns |= {"answered": stored + self.network}
+            if self.get_cost:
+                columns["delivered"] = delivered
+            if self.ack_cost:
+                columns["acked"] = columns["finished"] + self.ack_cost
+        columns = {name: before(self.duration, column) for name, column in columns.items()}
+        return Result.from_columns(
+            columns,
+            np.zeros(len(created), bool),
+            cut_off=self.cut_off,
+            ledger=_count(columns, before(self.duration, connected)),
+            scenario=self,
+            seed=env.seed,
+            engine="vector",
+            warmup=self.warmup,
+            servers=self.servers,
+            extras=self._seen_by_caller(columns["answered"] - created),
+        )
+
     def _simulate(self, env: Environment, progress: Progress | None) -> Result:
         record = Record("answered")
         with MemoryQueue(clock=env.clock) as doorway, MemoryQueue(self.capacity or 0) as middle:
@@ -92,7 +140,7 @@ class SyncVsAsync(OpenScenario):
             warmup=self.warmup,
             servers=self.servers,
             ledger=ledger,
-            extras=self._seen_by_caller(record),
+            extras=self._seen_by_caller(_answered(record)),
         )
 
     def _other_service(self, env: Environment, door: SimQueue, middle: MemoryQueue) -> SimQueue:
@@ -119,12 +167,9 @@ class SyncVsAsync(OpenScenario):
             Publisher(env, door, inner, connections=self.connections, network=self.network)
         return inner
 
-    def _seen_by_caller(self, record: Record) -> dict[str, float]:
+    def _seen_by_caller(self, times: NDArray[np.float64]) -> dict[str, float]:
         """How long a request occupied whoever made it (s), failed ones left out."""
-        time = np.array(record.extra["answered"]) - np.array(record.created)
-        time[np.array(record.lost, int)] = np.nan
-        time[np.array(record.dropped, int)] = np.nan
-        time = time[self.warmup :]
+        time = times[self.warmup :]
         time = time[~np.isnan(time)]
         if not len(time):
             return {f"caller_{name}": np.nan for name in ("mean", "p50", "p95", "p99")}
@@ -135,6 +180,25 @@ class SyncVsAsync(OpenScenario):
             "caller_p95": float(p95),
             "caller_p99": float(p99),
         }
+
+
+def _answered(record: Record) -> NDArray[np.float64]:
+    """From creation to the caller's answer (s), NaN for a request that failed."""
+    times: NDArray[np.float64] = np.array(record.extra["answered"]) - np.array(record.created)
+    times[np.array(record.lost, int)] = np.nan
+    times[np.array(record.dropped, int)] = np.nan
+    return times
+
+
+def _count(columns: Mapping[str, NDArray[np.float64]], connected: NDArray[np.float64]) -> Ledger:
+    """Where every request is, from the instants that came to pass (s)."""
+    inside = columns["enqueued"], columns.get("delivered", columns["started"])
+    reached = [int(np.count_nonzero(~np.isnan(column))) for column in (connected, *inside)]
+    has_connection, stored, taken = reached
+    acked = int(np.count_nonzero(~np.isnan(columns.get("acked", columns["finished"]))))
+    published = len(connected)
+    ready = published - has_connection + stored - taken
+    return Ledger(published=published, acked=acked, ready=ready, unacked=published - ready - acked)
 
 
 def _ledger(door: SimQueue, inner: SimQueue) -> Ledger:

@@ -28,6 +28,10 @@ Distributions, as the formulas take them
     `lognormal_survival`
 """
 
+from simlib.extras import require
+
+require("sim", __name__)
+
 from simlib.theory.arrangements import (
     mg1_batch,
     mg1_breakdown,

@@ -37,6 +37,59 @@ def stationary(births: Floats, deaths: Floats) -> Floats:
     return weights
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeAverage:
+    """How an average over time of a figure of the chain comes by its value."""
+
+    mean: float
+    """In the steady state."""
+    shortfall: float
+    """The integral over all time of what the figure's mean lacks after a start in state 0 (s)."""
+    asymptotic_variance: float
+    """t times the variance of the average over t, t long (s)."""
+
+
+def time_average(births: Floats, deaths: Floats, values: Floats) -> TimeAverage:
+    """Averages over time of a figure that a birth-death chain has in each of its states.
+
+    Parameters
+    ----------
+    births, deaths
+        As for `stationary`.
+    values
+        The figure in states 0, 1, …, n.
+
+    Notes
+    -----
+    Poisson's equation, solved from both ends: Whitt (1992), "Asymptotic formulas for Markov
+    processes with applications to simulation".
+    """
+    share = stationary(births, deaths)
+    mean = float(share @ values)
+    lacks = mean - values
+    # How much a step up adds to all that is still to come. Each recursion forgets its errors on
+    # its way to the likeliest state, and doubles them beyond it.
+    likeliest = int(np.argmax(share))
+    gains = [0.0] * len(births)
+    gain = 0.0
+    for state in range(likeliest):
+        gain = (deaths[state - 1] * gain if state else 0.0) + lacks[state]
+        gain /= births[state]
+        gains[state] = gain
+    gain = 0.0
+    for state in range(len(births), likeliest, -1):
+        gain = (births[state] * gain if state < len(births) else 0.0) - lacks[state]
+        gain /= deaths[state - 1]
+        gains[state - 1] = gain
+    step = np.array(gains)
+    above = np.cumsum(share[:0:-1])[::-1]
+    return TimeAverage(
+        mean=mean,
+        shortfall=float(step @ above),
+        asymptotic_variance=2 * float((births * share[:-1]) @ step**2),
+    )
+
+
 def poisson_mixture(values: Floats, mean: float) -> float:
     """Mean of ``values[N]`` with N Poisson; values beyond the end count as zero."""
     spread = 40 + 12 * math.sqrt(mean)

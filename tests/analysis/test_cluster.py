@@ -22,7 +22,7 @@ VALUES = {"load": [k / 100 for k in range(40, 90, 5)], "consumers": [1, 2]}
 def cluster() -> Iterator[LocalCluster]:
     with (
         LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1"
+            n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0", host="127.0.0.1"
         ) as local,
         Client(local),
     ):

@@ -3,6 +3,8 @@
 import pytest
 
 from simlib import (
+    Batches,
+    Bursty,
     Deterministic,
     Erlang,
     Exponential,
@@ -11,12 +13,13 @@ from simlib import (
     Replay,
     Trace,
     Uniform,
+    VaryingPoisson,
 )
 from simlib.analysis import explain, replicate
 from simlib.scenarios import ClosedLoop, PointToPoint, SyncVsAsync
 
 MM1 = PointToPoint(messages=20_000, warmup=1_000)
-HALF = {"interarrival": Exponential(mean=2.0)}
+BURSTS = Bursty(rates=(2, 0.2), mean_sojourns=(5, 10))
 
 
 @pytest.mark.parametrize(
@@ -34,6 +37,8 @@ HALF = {"interarrival": Exponential(mean=2.0)}
         ({"interarrival": Hyperexponential(mean=1.25, cv=2)}, "GI/M/1"),
         ({"interarrival": Uniform(low=1.0, high=1.5)}, "G/G/1"),
         ({"service": LogNormal(mean=1, cv=2), "consumers": 2}, "G/G/2"),
+        ({"interarrival": BURSTS}, "MMPP/M/1"),
+        ({"interarrival": Batches(interarrival=Exponential(mean=3.0), size=(1, 3))}, "M[X]/G/1"),
     ],
 )
 def test_the_formula_that_applies_is_chosen_and_the_simulation_agrees(changes, model) -> None:
@@ -58,6 +63,11 @@ def test_the_formula_that_applies_is_chosen_and_the_simulation_agrees(changes, m
         ({"capacity": 2, "service": Erlang(k=2, mean=1)}, "exponential work only"),
         ({"capacity": 2, "interarrival": Erlang(k=2, mean=1)}, "Poisson arrivals only"),
         ({"get_cost": 0.1}, "get_cost is set"),
+        ({"interarrival": VaryingPoisson(mean_rate=0.5, amplitude=0.5, period=50)}, "varies with"),
+        ({"interarrival": BURSTS, "consumers": 2}, "depend on each other"),
+        ({"interarrival": BURSTS, "service": Deterministic(value=1.0)}, "depend on each other"),
+        ({"service": Deterministic(value=0.0)}, "takes no time"),
+        ({"interarrival": Deterministic(value=0.0)}, "all messages come at once"),
     ],
 )
 def test_why_no_formula_applies_is_said(changes, why) -> None:

@@ -18,7 +18,7 @@ import pytest
 from simlib.broker import Broker, Delivery, MessageBroker, MessageChannel
 from simlib.live import RabbitMQ
 
-PATIENCE = 15.0
+PATIENCE = 120.0
 """How long a real server may take for anything (seconds)."""
 
 
@@ -92,6 +92,13 @@ class Server:
                 self.clock.advance(due)
             else:
                 pytest.fail("nothing is pending that could make it so", pytrace=False)
+
+    def wait(self, seconds: float) -> None:
+        """Let so much time pass, and nothing else happen."""
+        if self.clock is None:
+            time.sleep(seconds)
+        else:
+            self.clock.advance(seconds)
 
     def until_ready(self, queue: str, count: int) -> None:
         """Let time pass until so many messages are ready."""

@@ -32,6 +32,19 @@ def test_consumers_take_turns(server: Any) -> None:
     assert [_bodies(mine) for mine in got] == [TEN[0::3], TEN[1::3], TEN[2::3]]
 
 
+def test_nobody_loses_a_turn_while_there_is_nothing_to_get(server: Any) -> None:
+    queue = server.queue("q")
+    (one,), (first,) = _consumers(server, queue, 1)
+    server.put(queue, b"0")
+    server.until(lambda: first)
+    _, (second,) = _consumers(server, queue, 1)
+    one.ack(first[0].delivery_tag)
+    server.until_ready(queue, 0)
+    server.put(queue, b"1")
+    server.until(lambda: len(first) == 2 or second)
+    assert (_bodies(first), _bodies(second)) == ([b"0", b"1"], [])
+
+
 @pytest.mark.parametrize(
     ("prefetches", "held", "ready"),
     [((1, 1), ["0", "1"], 8), ((3, 1), ["023", "1"], 6), ((0, 2), ["02456789", "13"], 0)],

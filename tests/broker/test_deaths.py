@@ -62,6 +62,29 @@ def test_without_a_dead_letter_exchange_it_went_nowhere() -> None:
     assert told.deaths == [Death("q", "expired", b"1", {"h": 1}, [], [])]
 
 
+@pytest.mark.parametrize("way", ["delete", "cancel", "close", "exclusive"])
+def test_of_a_queue_that_goes_everything_is_told_however_it_goes(way: str) -> None:
+    told = Told()
+    broker, storage = told.broker, MemoryQueue()
+    owner = broker.channel() if way == "exclusive" else broker
+    owner.declare_queue("a", storage, auto_delete=True, exclusive=way == "exclusive")
+    channel = owner if way == "exclusive" else broker.channel()
+    channel.bind("a", "amq.fanout") if way == "exclusive" else broker.bind("a", "amq.fanout")
+    channel.consume("a", lambda delivery: None, prefetch=2, consumer_tag="c")
+    for number in range(4):
+        broker.publish("", "a", b"%d" % number)
+    {
+        "delete": lambda: broker.delete_queue("a"),
+        "cancel": lambda: channel.cancel("c"),
+        "close": channel.close,
+        "exclusive": channel.close,
+    }[way]()
+    assert sorted(told.said) == [("a", "lost", b"%d" % number) for number in range(4)]
+    assert (storage.qsize(), storage.unacked) == (0, 0)
+    assert "a" not in broker.queues
+    assert broker.bindings == []
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from itertools import pairwise
 from typing import Any
 
@@ -121,6 +122,43 @@ def test_what_was_looked_at_ahead_of_its_turn_is_redelivered_after_a_crash(clock
     after.declare_queue("q", storage, durable=True)
     deliveries = [after.get("q") for _ in range(2)]
     assert [(d.body, d.redelivered) for d in deliveries] == [(b"1", True), (b"2", False)]
+
+
+def test_a_death_that_cannot_be_one_is_left_out() -> None:
+    broker = Broker()
+    broker.declare_queue("dead")
+    broker.declare_queue("q", dead_letter_exchange="", dead_letter_routing_key="dead")
+    broker.publish("", "q", b"", headers={"x-death": [1, {"queue": "b"}, [2]]})
+    channel = broker.channel()
+    channel.reject(channel.get("q").delivery_tag, requeue=False)
+    latest, *rest = broker.get("dead").headers["x-death"]
+    assert (latest["queue"], latest["count"], rest) == ("q", 1, [{"queue": "b"}])
+
+
+def test_what_dies_at_the_head_of_a_queue_with_priorities_dies_at_once(
+    clock: Any, rabbitmq: Any
+) -> None:
+    broker = Broker(clock=clock)
+    broker.declare_queue("q", max_priority=2)
+    queue = rabbitmq.queue("q", max_priority=2)
+    for server, name in ((broker, "q"), (rabbitmq.broker, queue)):
+        server.publish("", name, b"0")
+        server.publish("", name, b"1", priority=1, expiration=0.01)
+    clock.advance(0.02)
+    time.sleep(0.1)
+    assert broker.message_count("q") == 1
+    assert rabbitmq.broker.message_count(queue) == 2
+
+
+def test_headers_may_hold_what_pika_does_not_send(rabbitmq: Any) -> None:
+    broker = Broker()
+    broker.declare_queue("q")
+    headers = {"fraction": 0.5, "large": 2**70}
+    broker.publish("", "q", b"", headers=headers)
+    assert broker.get("q").headers == headers
+    for name, error in (("fraction", TypeError), ("large", ValueError)):
+        with pytest.raises(error):
+            rabbitmq.put(rabbitmq.queue("q"), b"", headers={name: headers[name]})
 
 
 def test_earlier_deaths_stay_in_order_where_rabbitmq_turns_them_round(rabbitmq: Any) -> None:

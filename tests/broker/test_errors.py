@@ -240,6 +240,21 @@ def test_a_message_is_checked_before_anybody_gets_it(
     assert server.broker.message_count(queue) == 2
 
 
+def test_a_consumer_has_a_tag_of_its_own_on_a_channel(server: Any) -> None:
+    channel, queue = server.channel(), server.queue("q")
+    channel.consume(queue, print, consumer_tag="mine")
+    with pytest.raises(ValueError, match="this channel has a consumer 'mine' already"):
+        channel.consume(queue, print, consumer_tag="mine")
+    assert channel.get(queue) is None
+
+
+@pytest.mark.parametrize("tag", [-1, 2**70, "1", None])
+def test_a_tag_that_no_delivery_can_have_is_unknown(server: Any, tag: Any) -> None:
+    channel = server.channel()
+    server.refused(PreconditionFailedError, "unknown delivery tag", lambda: channel.ack(tag))
+    assert channel.closed
+
+
 @pytest.mark.parametrize("prefetch", [-1, 1.0, True, 65536])
 def test_prefetch_is_checked(server: Any, prefetch: Any) -> None:
     channel = server.channel()

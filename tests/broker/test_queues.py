@@ -77,6 +77,33 @@ def test_what_comes_back_to_a_full_queue_is_dropped_as_its_head(server: Any) -> 
     assert server.bodies(queue) == [b"1", b"2"]
 
 
+def test_the_head_is_dropped_before_anybody_gets_it(server: Any) -> None:
+    queue = server.queue("q", max_length=1)
+    channel, got = server.channel(), []
+    channel.consume(queue, got.append, prefetch=1)
+    server.put(queue, b"1", b"2")
+    server.until(lambda: got)
+    channel.nack(got[0].delivery_tag)
+    server.until(lambda: len(got) == 2)
+    assert [delivery.body for delivery in got] == [b"1", b"2"]
+    assert server.broker.message_count(queue) == 0
+
+
+def test_dead_letters_that_come_together_find_who_waits_before_there_is_no_room(
+    server: Any,
+) -> None:
+    dead = server.queue("dead", max_length=0, overflow="drop-head")
+    queue = server.queue("q", dead_letter_exchange="", dead_letter_routing_key=dead)
+    got: list[Any] = []
+    server.channel().consume(dead, got.append)
+    server.put(queue, b"0")
+    server.put(queue, b"1", b"2", b"3", expiration=0.01)
+    server.wait(0.05)
+    server.channel().consume(queue, lambda delivery: None, auto_ack=True)
+    server.until(lambda: len(got) == 3)
+    assert [delivery.body for delivery in got] == [b"1", b"2", b"3"]
+
+
 def test_a_queue_of_no_length_delivers_only_to_whoever_waits(server: Any) -> None:
     queue = server.queue("q", max_length=0)
     server.put(queue, b"0")
@@ -116,6 +143,13 @@ def test_messages_die_of_the_shorter_of_two_times(server: Any) -> None:
     assert server.bodies(dead) == [b"queue's", b"queue's, too", b"own"]
 
 
+def test_a_message_dies_in_an_empty_queue_that_refuses_what_is_too_much(server: Any) -> None:
+    queue = server.queue("q", max_length=5, overflow="reject-publish")
+    server.put(queue, b"0", expiration=0.1)
+    server.until_ready(queue, 0)
+    assert server.bodies(queue) == []
+
+
 def test_a_message_dies_only_at_the_head(server: Any) -> None:
     dead = server.queue("dead")
     queue = server.queue("q", dead_letter_exchange="", dead_letter_routing_key=dead)
@@ -141,6 +175,18 @@ def test_with_no_time_to_live_a_message_goes_only_to_whoever_waits(server: Any) 
     channel.ack(got[0].delivery_tag)
     channel.close()
     server.until_ready(queue, 0)
+
+
+def test_what_comes_back_to_a_queue_with_times_goes_to_its_old_place(server: Any) -> None:
+    queue = server.queue("q", message_ttl=60.0)
+    channel = server.channel()
+    server.put(queue, *(b"%d" % number for number in range(6)))
+    for _ in range(4):
+        channel.get(queue)
+    server.until_ready(queue, 2)
+    channel.nack(4, multiple=True)
+    server.until_ready(queue, 6)
+    assert server.bodies(queue) == [b"%d" % number for number in range(6)]
 
 
 def test_one_that_comes_back_keeps_its_time(server: Any) -> None:
@@ -228,12 +274,43 @@ def test_deaths_of_other_reasons_are_counted_apart(server: Any) -> None:
     channel.reject(channel.get(work).delivery_tag, requeue=False)
     server.until(lambda: server.broker.message_count(work) == 1)
     server.put(work, b"1")
-    server.until_ready(log, 2)
+    # It may have gone round once more by the time that anybody looks.
+    server.until(lambda: server.broker.message_count(log) >= 2)
     deaths = server.drain(log)[1].headers["x-death"]
     causes = [(death["queue"], death["reason"], death["count"]) for death in deaths]
     assert causes[0] == (work, "maxlen", 1)
     # In which order the others are is not the same: see test_differences.py.
     assert sorted(causes[1:]) == [(wait, "expired", 1), (work, "rejected", 1)]
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        "text",
+        3,
+        True,
+        None,
+        {},
+        {"queue": "q"},
+        [],
+        [{}],
+        [{"queue": "q"}],
+        [{"queue": 1, "reason": 2}],
+        [{"queue": "q", "count": "many"}],
+    ],
+)
+def test_a_death_that_somebody_made_up_is_no_hindrance(server: Any, forged: Any) -> None:
+    dead = server.queue("dead")
+    queue = server.queue("q", dead_letter_exchange="", dead_letter_routing_key=dead)
+    server.put(queue, b"0", headers={"x-death": forged})
+    channel = server.channel()
+    channel.reject(channel.get(queue).delivery_tag, requeue=False)
+    server.until_ready(dead, 1)
+    headers = server.broker.get(dead).headers
+    latest, *rest = headers.pop("x-death")
+    assert headers == {}
+    assert (latest["queue"], latest["reason"], latest["count"]) == (queue, "rejected", 1)
+    assert rest == (forged if isinstance(forged, list) else [])
 
 
 def test_a_message_that_would_go_round_by_itself_is_dropped(server: Any) -> None:
@@ -347,6 +424,25 @@ def test_a_queue_may_go_with_its_last_consumer(server: Any) -> None:
     assert server.broker.message_count(queue) == 0
     two.close()
     server.until(lambda: _is_gone(server, queue))
+
+
+def test_a_queue_that_may_go_is_deleted_under_its_consumers(server: Any) -> None:
+    queue, exchange = server.queue("q", auto_delete=True), server.exchange("x", "fanout")
+    server.broker.bind(queue, exchange)
+    channels = [server.channel(), server.channel()]
+    got: list[Any] = []
+    for channel in channels:
+        channel.consume(queue, got.append, prefetch=1)
+    server.put(queue, b"0", b"1", b"2")
+    server.until(lambda: len(got) == 2)
+    assert server.broker.delete_queue(queue) == 1
+    server.until(lambda: _is_gone(server, queue))
+    with pytest.raises(UnroutableError):
+        server.broker.publish(exchange, "", b"", mandatory=True)
+    channels[0].nack(1)
+    channels[1].close()
+    assert server.broker.declare_queue(queue) == queue
+    assert server.broker.message_count(queue) == 0
 
 
 def test_an_exclusive_queue_goes_with_its_channel(server: Any) -> None:

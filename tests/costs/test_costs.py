@@ -9,9 +9,9 @@ from typing import Any, get_args
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
 from simlib.costs import Cost, CostProfile, CostProfileError, Operation, Sync
+from simlib.values import ParameterError
 
 HEADER = "queue,sync,operation,batch_size,p50,p95,p99,mean,samples\n"
 ROW = "file,always,put,1,0.1,0.2,0.3,0.15,100\n"
@@ -118,12 +118,12 @@ def test_batches_alone_do_not_say_what_a_single_call_costs() -> None:
         ("", "must begin with the columns queue,sync"),
         ("# CPU: fast\n", "must begin with the columns queue,sync"),
         ("queue,sync\n" + ROW, "must begin with the columns queue,sync"),
-        (HEADER, "at least 1 item"),
+        (HEADER, "at least 1"),
         (HEADER + ROW + "file,always,put\n", "line 3: 3 cells instead of 9"),
-        ("# CPU: fast\n" + HEADER + ROW.replace("0.15", "-1"), "line 3: mean: .* got '-1'"),
-        (HEADER + ROW.replace("0.15", "soon"), "line 2: mean: .* got 'soon'"),
-        (HEADER + ROW.replace("0.15", "nan"), "line 2: mean: .*finite.* got 'nan'"),
-        (HEADER + ROW.replace("put", "peek"), "line 2: operation: .* got 'peek'"),
+        ("# CPU: fast\n" + HEADER + ROW.replace("0.15", "-1"), "line 3: mean .* got -1.0"),
+        (HEADER + ROW.replace("0.15", "soon"), "line 2: mean .* got 'soon'"),
+        (HEADER + ROW.replace("0.15", "nan"), "line 2: mean .*finite.* got nan"),
+        (HEADER + ROW.replace("put", "peek"), "line 2: operation .* got 'peek'"),
         (HEADER + ROW + ROW, "given once, got queue='file'"),
     ],
 )
@@ -149,9 +149,9 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
 def test_a_profile_is_a_value() -> None:
     profile = CostProfile(costs=(_cost(),))
     assert len({profile, CostProfile(costs=(_cost(),))}) == 1
-    with pytest.raises(ValidationError, match="frozen"):
+    with pytest.raises(ParameterError, match="frozen"):
         profile.costs = ()
-    with pytest.raises(ValidationError, match="at least 1 item"):
+    with pytest.raises(ParameterError, match="at least 1"):
         CostProfile(costs=())
 
 

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from simlib import Batches, Bursty, Deterministic, Erlang, Exponential, Replay, VaryingPoisson
 from simlib.distributions import Arrivals, Distribution
+from simlib.values import ParameterError
 
 rates = st.floats(0.2, 50.0)
 times = st.floats(0.1, 50.0)
@@ -195,5 +196,5 @@ def test_batches_of_any_size_between_two_are_equally_likely() -> None:
     ],
 )
 def test_what_makes_no_sense_is_refused(make: Any, complaint: str) -> None:
-    with pytest.raises(ValidationError, match=complaint):
+    with pytest.raises(ParameterError, match=complaint):
         make()

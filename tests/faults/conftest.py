@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NoReturn
 
 import pytest
@@ -41,6 +43,15 @@ class Tally:
         """Count one more try."""
         self._tries[what, queue] += 1
 
+    def add(self, tries: list[tuple[str, str, int]]) -> None:
+        """Add what another process counted."""
+        for what, queue, n in tries:
+            self._tries[what, queue] += n
+
+    def tries(self) -> list[tuple[str, str, int]]:
+        """What was counted: what, with which queue, how often."""
+        return [(what, queue, n) for (what, queue), n in self._tries.items()]
+
     def save(self) -> None:
         """Keep the counts, and those of what was not tried this time."""
         text = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else ""
@@ -61,8 +72,27 @@ def tally() -> Tally:
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Keep the counts of a full-size run in which nothing failed."""
-    if FULL and exitstatus == 0:
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["tries"] = _tally.tries()
+    elif FULL and exitstatus == 0:
         _tally.save()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """Add what one of several processes counted; xdist calls it when that has ended."""
+    _tally.add(getattr(node, "workeroutput", {}).get("tries", []))
+
+
+@pytest.fixture
+def memory_path(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory, if the system has one that takes files; no disk is waited for there."""
+    memory = Path("/dev/shm")
+    if not os.access(memory, os.W_OK):
+        yield tmp_path
+        return
+    with TemporaryDirectory(prefix="simlib-faults-", dir=memory) as folder:
+        yield Path(folder)
 
 
 class Background:

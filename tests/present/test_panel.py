@@ -57,7 +57,7 @@ def test_a_bad_value_is_explained_in_place_of_the_result(load_panel: Panel) -> N
     move(load_panel.controls["messages"], 0)
     assert load_panel.results == {}
     assert "messages" in load_panel.picture.value
-    assert "greater than or equal to 1" in load_panel.picture.value
+    assert "must be &gt;= 1 messages, got 0" in load_panel.picture.value
     assert "got 0" in load_panel.picture.value
     assert 'role="alert"' in load_panel.picture.value
     assert load_panel.table.value == ""
@@ -223,6 +223,14 @@ def test_crashes_of_a_queue_on_the_disk_are_a_choice_like_any_other() -> None:
     assert trial.error is None
     assert trial.results["run"].ledger.lost > 0
     assert "delivered again" in trial.table.value
+
+
+def test_a_table_shows_figures_that_only_this_scenario_has() -> None:
+    shown = panel(
+        PointToPoint, ["consumers"], table=["latency_mean_1"], messages=20, priorities=(0.5, 0.5)
+    )
+    assert shown.error is None
+    assert "latency_mean_1" in shown.table.value
 
 
 TRAFFIC = {"messages": 400, "service": Exponential(mean=0.1)}

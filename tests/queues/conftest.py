@@ -99,7 +99,7 @@ class Background:
     def waiting(self) -> bool:
         return self._thread.is_alive()
 
-    def outcome(self, patience: float = 20.0) -> Any:
+    def outcome(self, patience: float = 120.0) -> Any:
         """What the call returned or raised; a failure when it waits for ever."""
         self._thread.join(patience)
         if self.waiting:

@@ -291,14 +291,6 @@ def test_bad_options_are_refused_before_anything_is_made(
     assert not (tmp_path / "q").exists()
 
 
-def test_a_priority_that_does_not_fit_is_refused(tmp_path: Path) -> None:
-    with FileQueue(tmp_path / "q") as queue:
-        with pytest.raises(ValueError, match="64 bits"):
-            queue.put(b"", priority=1 << 63)
-        queue.put(b"", priority=-(1 << 63))
-        assert queue.get().priority == -(1 << 63)
-
-
 def test_nothing_but_its_files_is_left(tmp_path: Path) -> None:
     threads = threading.active_count()
     with FileQueue(tmp_path / "q", sync="batch") as queue:

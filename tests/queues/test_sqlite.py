@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
+import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -13,7 +14,15 @@ from typing import Any
 
 import pytest
 
-from simlib.queues import CorruptQueueError, Empty, LeaseLostError, QueueError, SQLiteQueue
+from simlib.queues import (
+    CorruptQueueError,
+    Empty,
+    LeaseLostError,
+    QueueError,
+    SQLiteQueue,
+    recover,
+    sqlite_database,
+)
 from simlib.queues.wal import read_log
 
 
@@ -203,6 +212,140 @@ def test_a_priority_that_does_not_fit_is_refused(path: Path) -> None:
             with pytest.raises(ValueError, match=r"priority must be within"):
                 q.put(b"", priority=priority + (1 if priority > 0 else -1))
         assert [m.priority for m in q.get_many(9)] == [2**63 - 2, -(2**63) + 2]
+
+
+def interrupted(call: Callable[[], Any], place: int) -> bool:
+    """Call it, with Ctrl-C when the so-manieth call of SQLite returns; False if there are fewer."""
+    left = place
+
+    def profile(frame: Any, event: str, function: Any) -> None:
+        nonlocal left
+        if event == "c_return" and isinstance(
+            getattr(function, "__self__", None), sqlite3.Cursor | sqlite3.Connection
+        ):
+            left -= 1
+            if not left:
+                raise KeyboardInterrupt
+
+    try:
+        sys.setprofile(profile)
+        call()
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.setprofile(None)
+    return False
+
+
+@pytest.mark.parametrize("sync", ["always", "batch", "never"])
+def test_an_interrupt_leaves_no_transaction_open(
+    tmp_path: Path, sync: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_database, "PATIENCE", 0.0)
+    calls: dict[str, Callable[[SQLiteQueue, Any], Any]] = {
+        "put": lambda q, held: q.put(b"new"),
+        "put with a bound": lambda q, held: q.put(b"new", headers={"k": 1}),
+        "put_many": lambda q, held: q.put_many([b"new", b"new"]),
+        "get": lambda q, held: q.get(),
+        "get_many": lambda q, held: q.get_many(2),
+        "ack": lambda q, held: q.ack(held[0]),
+        "ack_many": lambda q, held: q.ack_many(held),
+        "nack": lambda q, held: q.nack(held[0]),
+        "flush": lambda q, held: q.flush(),
+    }
+    for name, call in calls.items():
+        place = 1
+        path = tmp_path / f"{name}.db"
+        with (
+            SQLiteQueue(path, sync=sync, batch_time=None) as q,
+            SQLiteQueue(path, sync=sync, batch_time=None) as other,
+        ):
+            while True:
+                q.put_many([b"1", b"2", b"3"])
+                held = q.get_many(2)
+                done = not interrupted(lambda: call(q, held), place)  # noqa: B023
+                other.put(b"4")
+                assert q.put(b"5") == max(q.ids())
+                q.get()
+                ids = q.ids()
+                assert ids == other.ids()
+                if done:
+                    break
+                place += 1
+        assert place > 1 or name == "flush"
+        with SQLiteQueue(path) as q:
+            assert {message.id for message in q.get_many(1000)} == ids
+
+
+def test_a_queue_is_the_same_by_whatever_link_it_is_opened(path: Path) -> None:
+    (path.parent / "elsewhere").mkdir()
+    link = path.parent / "elsewhere" / "link.db"
+    link.symlink_to(path)
+    with SQLiteQueue(link) as one, SQLiteQueue(path) as other:
+        one.put_many([b"1", b"2"])
+        assert one.get().body == b"1"
+        assert other.get().body == b"2"
+        assert one.path == other.path == path
+    assert list(link.parent.iterdir()) == [link]
+    assert recover(link, path.parent / "new.db").messages == 2
+
+
+def test_a_file_with_two_names_is_refused(path: Path) -> None:
+    with SQLiteQueue(path) as q:
+        q.put(b"1")
+        path.with_name("other.db").hardlink_to(path)
+        with pytest.raises(QueueError, match="2 names"):
+            SQLiteQueue(path.with_name("other.db"))
+        assert q.get().body == b"1"
+
+
+def test_what_only_looks_like_an_owners_file_is_left_alone(path: Path) -> None:
+    victim = path.with_name("victim")
+    victim.write_bytes(b"precious " * 1000)
+    path.with_name("q.db-owner-2").symlink_to(victim)
+    path.with_name("q.db-owner-7").hardlink_to(victim)
+    path.with_name("q.db-owner-99999999999999999999").write_bytes(b"")
+    path.with_name("q.db-owner-\u0663").write_bytes(b"")
+    path.with_name("q.db-owner-4").mkdir()
+    os.mkfifo(path.with_name("q.db-owner-5"))
+    names = set(path.parent.iterdir())
+    for _ in range(2):
+        with SQLiteQueue(path) as q, SQLiteQueue(path) as other:
+            q.put(b"1")
+            other.ack(other.get())
+            with pytest.raises(Empty):  # It looks for what dead owners held.
+                other.get(block=False)
+    assert victim.read_bytes() == b"precious " * 1000
+    assert set(path.parent.iterdir()) == names | {path}
+
+
+def test_a_lock_that_is_a_link_is_not_followed(path: Path) -> None:
+    path.with_name("q.db-lock").symlink_to(path.with_name("victim"))
+    with pytest.raises(OSError, match="symbolic link"):
+        SQLiteQueue(path)
+    assert not path.with_name("victim").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other permissions")
+def test_a_queue_is_private_and_what_lies_beside_it_no_less(path: Path) -> None:
+    with SQLiteQueue(path), SQLiteQueue(path):
+        assert {file.stat().st_mode & 0o777 for file in path.parent.iterdir()} == {0o600}
+    path.chmod(0o660)
+    with SQLiteQueue(path), SQLiteQueue(path):
+        assert {file.stat().st_mode & 0o777 for file in path.parent.iterdir()} == {0o660}
+
+
+def test_a_message_that_is_too_large_is_refused_before_anything_is_written(path: Path) -> None:
+    huge = bytes(1_000_000_001)
+    with SQLiteQueue(path) as q:
+        for call in (
+            lambda: q.put(huge),
+            lambda: q.put(huge, priority=1),
+            lambda: q.put_many([b"", huge]),
+        ):
+            with pytest.raises(ValueError, match="1000000001 bytes"):
+                call()
+        assert q.put(b"1") == 1
 
 
 def alter(path: Path, statement: str) -> None:

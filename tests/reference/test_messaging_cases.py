@@ -7,7 +7,7 @@ or take several messages at once, producers that linger, and an outage that a qu
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache
 from math import pi
 from typing import Any
 
@@ -40,13 +40,6 @@ def _summary(key: str) -> Metric:
 def _customers(column: str, result: Result) -> np.ndarray:
     """A column of the messages after the warm-up."""
     return result.messages[column].to_numpy()[result.warmup :]
-
-
-def _held(column: str, result: Result, end: float) -> tuple[np.ndarray, np.ndarray]:
-    """The values of a time series between the warm-up and ``end``, and how long each held (s)."""
-    series = result.series[column]
-    edges = np.append(series.index.to_numpy(), result.duration)
-    return series.to_numpy(), np.diff(np.clip(edges, result.observed_from, end))
 
 
 def _p_nobody_before(result: Result) -> float:
@@ -296,21 +289,11 @@ def _closed_loop(case: Case) -> Experiment:
         warmup=each // 20,
     )
 
-    # Up to the last call: after it the callers leave one by one.
-    def mean(column: str, result: Result) -> float:
-        numbers, held = _held(column, result, result.columns["created"].max())
-        return float((numbers * held).sum() / held.sum())
-
-    def throughput(result: Result) -> float:
-        start, end = result.observed_from, result.columns["created"].max()
-        finished = result.columns["finished"]
-        return float(((start < finished) & (finished <= end)).sum() / (end - start))
-
-    known: dict[str, Metric] = {
-        "throughput": throughput,
+    known = {
+        "throughput": _summary("throughput"),
         "R": _summary("latency_mean"),
-        "L": partial(mean, "in_system"),
-        "utilization": lambda result: mean("busy_consumers", result) / p["c"],
+        "L": _summary("in_system_mean"),
+        "utilization": _summary("utilisation"),
     }
     return Experiment(scenario, {name: known[name] for name in case["expected"]})
 

@@ -20,13 +20,15 @@ from simlib import (
     Hyperexponential,
     Linger,
     LogNormal,
+    Outage,
     Replay,
+    Slowdown,
     Trace,
     Uniform,
     VaryingPoisson,
 )
 from simlib.analysis import Result
-from simlib.scenarios import ClosedLoop, Pipeline, PointToPoint, Scenario, Station
+from simlib.scenarios import ClosedLoop, Pipeline, PointToPoint, Scenario, Station, SyncVsAsync
 
 NEAR = 1e-9
 """How far off an instant may be, relatively."""
@@ -113,6 +115,23 @@ def _queues(draw: st.DrawFn) -> PointToPoint:
     )
 
 
+@st.composite
+def _front_services(draw: st.DrawFn) -> SyncVsAsync:
+    fields, (service,) = draw(_parts(1))
+    costs = st.sampled_from([0.0, 0.0, 0.1, 0.5])
+    return SyncVsAsync(
+        **fields,
+        service=service,
+        mode=draw(st.sampled_from(["sync", "async"])),
+        workers=draw(st.integers(1, 4)),
+        connections=draw(st.integers(1, 6)),
+        network=draw(costs),
+        put_cost=draw(costs),
+        get_cost=draw(costs),
+        ack_cost=draw(costs),
+    )
+
+
 seeds = st.integers(0, 2**32)
 
 
@@ -173,6 +192,12 @@ def test_a_line_of_stations_fares_the_same_in_both_engines(scenario: Pipeline, s
     _assert_same_path(scenario, seed)
 
 
+@given(_front_services(), seeds)
+@settings(max_examples=250)
+def test_requests_fare_the_same_in_both_engines(scenario: SyncVsAsync, seed: int) -> None:
+    _assert_same_path(scenario, seed)
+
+
 def test_the_library_chooses_the_recursion_where_there_is_one() -> None:
     scenario = PointToPoint(messages=100)
     assert scenario.run().engine == "vector"
@@ -196,6 +221,9 @@ def test_the_library_chooses_the_recursion_where_there_is_one() -> None:
         ),
         (PointToPoint(messages=9, batch_size=2), ["batch_size"]),
         (ClosedLoop(messages=9), ["ClosedLoop"]),
+        (SyncVsAsync(messages=9, capacity=3), ["capacity"]),
+        (SyncVsAsync(messages=9, outage=Outage(start=1, duration=1)), ["outage"]),
+        (SyncVsAsync(messages=9, slowdown=Slowdown(start=1, duration=1, factor=2)), ["slowdown"]),
         (
             Pipeline(messages=9, stations=[Station(), Station(consumers=2, capacity=1)]),
             ["stations[1].consumers", "blocks"],

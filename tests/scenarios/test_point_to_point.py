@@ -17,7 +17,6 @@ import pandas as pd
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
 from simlib import (
     Deterministic,
@@ -31,6 +30,7 @@ from simlib import (
     Uniform,
 )
 from simlib.scenarios import PointToPoint
+from simlib.values import ParameterError
 
 KEYS = [
     *("throughput", "latency_mean", "latency_p50", "latency_p95", "latency_p99"),
@@ -742,21 +742,21 @@ def test_another_mean_stretches_the_same_arrivals() -> None:
 
 REFUSED: list[tuple[dict[str, Any], list[str]]] = [
     ({}, ["a run needs an end", "messages", "duration"]),
-    ({"messages": 0}, ["messages", "greater than or equal to 1", "input_value=0"]),
-    ({"messages": 1.5}, ["messages", "integer", "1.5"]),
-    ({"duration": 0}, ["duration", "greater than 0", "input_value=0"]),
+    ({"messages": 0}, ["messages", ">= 1", "got 0"]),
+    ({"messages": 1.5}, ["messages", "whole number", "1.5"]),
+    ({"duration": 0}, ["duration", "> 0", "got 0"]),
     ({"duration": inf}, ["duration", "finite", "inf"]),
-    ({"messages": 9, "consumers": 0}, ["consumers", "greater than or equal to 1", "input_value=0"]),
-    ({"messages": 9, "consumers": 1001}, ["consumers", "less than or equal to 1000", "1001"]),
-    ({"messages": 9, "consumers": "many"}, ["consumers", "integer", "'many'"]),
-    ({"messages": 9, "capacity": -1}, ["capacity", "greater than or equal to 0", "-1"]),
-    ({"messages": 9, "put_cost": -1}, ["put_cost", "greater than or equal to 0", "-1"]),
+    ({"messages": 9, "consumers": 0}, ["consumers", ">= 1", "got 0"]),
+    ({"messages": 9, "consumers": 1001}, ["consumers", "< or equal to 1000", "1001"]),
+    ({"messages": 9, "consumers": "many"}, ["consumers", "whole number", "'many'"]),
+    ({"messages": 9, "capacity": -1}, ["capacity", ">= 0", "-1"]),
+    ({"messages": 9, "put_cost": -1}, ["put_cost", ">= 0", "-1"]),
     ({"messages": 9, "get_cost": nan}, ["get_cost", "finite", "nan"]),
     ({"messages": 9, "ack_cost": inf}, ["ack_cost", "finite", "inf"]),
-    ({"messages": 9, "warmup": -1}, ["warmup", "greater than or equal to 0", "-1"]),
+    ({"messages": 9, "warmup": -1}, ["warmup", ">= 0", "-1"]),
     ({"messages": 9, "warmup": 9}, ["warmup", "smaller than the 9", "got 9"]),
     ({"messages": 9, "queue": "paper"}, ["queue", "'memory'", "'paper'"]),
-    ({"messages": 9, "consumer": 2}, ["consumer", "not permitted"]),
+    ({"messages": 9, "consumer": 2}, ["consumer", "there is no"]),
     ({"messages": 9, "interarrival": 1.25}, ["interarrival", "1.25"]),
     ({"messages": 9, "service": Trace([1.0])}, ["service", "trace"]),
     (
@@ -780,7 +780,7 @@ REFUSED: list[tuple[dict[str, Any], list[str]]] = [
 def test_a_bad_parameter_is_refused_by_name_value_and_what_is_allowed(
     parameters: dict[str, Any], words: list[str]
 ) -> None:
-    with pytest.raises(ValidationError) as caught:
+    with pytest.raises(ParameterError) as caught:
         PointToPoint(**parameters)
     for word in words:
         assert word in str(caught.value)
@@ -790,7 +790,7 @@ def test_a_scenario_is_a_value() -> None:
     scenario = _mm1(consumers=2)
     assert scenario == _mm1(consumers=2) != _mm1(consumers=3)
     assert len({scenario, _mm1(consumers=2)}) == 1
-    with pytest.raises(ValidationError, match="frozen"):
+    with pytest.raises(ParameterError, match="frozen"):
         scenario.consumers = 3
     assert pickle.loads(pickle.dumps(scenario)) == scenario  # noqa: S301
 
@@ -805,9 +805,9 @@ def test_a_scenario_from_its_json_gives_the_same_run(scenario: PointToPoint) -> 
 def test_replace_validates_like_new() -> None:
     scenario = _mm1()
     assert scenario.replace(consumers=2) == _mm1(consumers=2)
-    with pytest.raises(ValidationError, match="consumers"):
+    with pytest.raises(ParameterError, match="consumers"):
         scenario.replace(consumers=0)
-    with pytest.raises(ValidationError, match="consumer"):
+    with pytest.raises(ParameterError, match="consumer"):
         scenario.replace(consumer=2)
 
 

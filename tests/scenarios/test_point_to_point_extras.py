@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
 from simlib import (
     Batches,
@@ -23,6 +22,7 @@ from simlib import (
     VaryingPoisson,
 )
 from simlib.scenarios import PointToPoint
+from simlib.values import ParameterError
 
 
 def _run(times: list[float], **options: Any) -> pd.DataFrame:
@@ -268,7 +268,7 @@ ONE = Deterministic(1.0)
     ],
 )
 def test_what_does_not_go_together_is_refused(options: dict[str, Any], complaint: str) -> None:
-    with pytest.raises(ValidationError, match=complaint):
+    with pytest.raises(ParameterError, match=complaint):
         PointToPoint(messages=10, **options)
 
 

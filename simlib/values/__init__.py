@@ -1,0 +1,10 @@
+"""Plain values: validated, frozen, the same in JSON; they say what they take and what was wrong."""
+
+from ..extras import require
+
+require("sim", __name__)
+
+from .base import Value, parameter
+from .errors import ParameterError
+
+__all__ = ["ParameterError", "Value", "parameter"]
