@@ -11,9 +11,11 @@ PY     := $(VENV)/bin/python
 # The last file a set-up writes: without it, the environment counts as not made.
 READY  := $(VENV)/.ready
 
-# Everything stays on this machine: no news, no look for updates, no shop for extensions.
+# Everything stays on this machine: no news and no question about news (which tools/settings
+# answers), no look for updates, no shop for extensions.
 LAB := $(PY) -m jupyterlab --ServerApp.ip=127.0.0.1 \
   --ServerApp.root_dir=notebooks --LabApp.default_url=/lab/tree/00_start_here.ipynb \
+  --LabApp.app_settings_dir=$(CURDIR)/tools/settings \
   --LabApp.extension_manager=readonly --LabApp.news_url=None \
   --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate
 

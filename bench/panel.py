@@ -43,7 +43,7 @@ def tables() -> Iterator[Table]:
 def _move(moved: Panel, load: float) -> float:
     """Milliseconds that the panel takes to answer."""
     before = moved.picture.value
-    update = {"method": "update", "state": {"value": load}, "buffer_paths": []}
+    update = {"method": "update", "state": {"typed": f"{load:g}"}, "buffer_paths": []}
     begun = time.perf_counter()
     moved.controls["load"]._handle_msg({"content": {"data": update}, "buffers": []})
     spent = time.perf_counter() - begun

@@ -15,6 +15,12 @@ __all__ = ["TraceError", "read_times"]
 # What 64 bits of nanoseconds can reach, in whole years.
 _EARLIEST, _LATEST = pd.Timestamp("1678-01-01", tz="UTC"), pd.Timestamp("2261-12-31", tz="UTC")
 
+_NOTHING = frozenset({"", "nan", "nat", "inf", "infinity", "now", "today", "none", "null", "na"})
+"""What stands for a time that is missing or not yet known, and is no name of a column."""
+
+_NAME = re.compile(r"[^-+.\d]|\d+[^\W\d_]{2}")
+"""How the name of a column begins: otherwise than a number or a date, or as in "1st"."""
+
 _OFFSET = re.compile(r"(Z|z|[+-]\d{2}(:?\d{2}(:?\d{2})?)?)$")
 
 
@@ -30,7 +36,8 @@ def read_times(path: str | Path, column: str | int = 0) -> NDArray[np.float64]:
     without offsets they are taken as they stand, so a change to or from summer time shows as the
     jump it is. Rows are in the order of arrival; equal times are allowed and arrive together.
     Blank lines are skipped. The first line is a header when ``column`` is a name, or when the
-    column's first cell does not read as a time.
+    column's first cell is a word. No row has more cells than the first, for a comma inside a
+    number would be taken for the end of a cell.
 
     Parameters
     ----------
@@ -71,12 +78,19 @@ def _column(path: Path, column: str | int) -> tuple[list[int], list[str]]:
     lines: list[int] = []
     cells: list[str] = []
     place = column if isinstance(column, int) else None
+    width = 0
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, strict=True)
             for row in reader:
                 if not any(cell.strip() for cell in row):
                     continue
+                width = width or len(row)
+                if len(row) > width:
+                    raise TraceError(
+                        f"{path}, line {reader.line_num}: {len(row)} cells, but the first row has "
+                        f"{width}; quote a cell that has a comma inside"
+                    )
                 if place is None:
                     names = [cell.strip() for cell in row]
                     if column not in names:
@@ -97,23 +111,22 @@ def _column(path: Path, column: str | int) -> tuple[list[int], list[str]]:
         raise TraceError(f"{path} is not UTF-8 text: {error}") from None
     except csv.Error as error:
         raise TraceError(f"{path}, line {reader.line_num}: {error}") from None
-    if cells and isinstance(column, int) and not _reads_as_time(cells[0]):
+    if cells and isinstance(column, int) and _is_header(cells[0]):
         del lines[0], cells[0]
     if not cells:
         raise TraceError(f"{path} holds no arrivals")
     return lines, cells
 
 
-def _reads_as_time(cell: str) -> bool:
-    if cell[:1].isalpha() or not cell:
-        return False
-    texts = pd.Series([cell])
-    number = pd.to_numeric(texts, errors="coerce")
-    return bool(number.notna()[0] or _dates(texts).notna()[0])
+def _is_header(cell: str) -> bool:
+    return cell.lower() not in _NOTHING and _NAME.match(cell) is not None
 
 
 def _dates(texts: pd.Series[str]) -> pd.Series[pd.Timestamp]:
-    return pd.to_datetime(texts, format="ISO8601", errors="coerce", utc=True)
+    # A date begins with a digit or a sign: pandas would read "now" as the wall clock.
+    return pd.to_datetime(
+        texts.where(texts.str.match(r"[-+]?\d")), format="ISO8601", errors="coerce", utc=True
+    )
 
 
 def _as_numbers(

@@ -48,9 +48,10 @@ OWN_FOLDERS = (
 class Lab:
     """A running server."""
 
-    def __init__(self, port: int, token: str) -> None:
+    def __init__(self, port: int, token: str, notebooks: Path) -> None:
         self.port = port
         self.token = token
+        self.notebooks = notebooks
 
     def address(self, notebook: str) -> str:
         """Where a notebook is to be seen by itself, with nothing of an earlier visit."""
@@ -72,7 +73,8 @@ def lab(folder: Path, notebooks: Path) -> Iterator[Lab]:
         *("--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--ServerApp.port_retries=0"),
         *(f"--ServerApp.root_dir={notebooks}", f"--IdentityProvider.token={token}"),
         *("--expose-app-in-browser", "--LabApp.extension_manager=readonly"),
-        *("--LabApp.news_url=None",),
+        f"--LabApp.app_settings_dir={Path(__file__).parent / 'settings'}",
+        "--LabApp.news_url=None",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     ]
     environment = {
@@ -87,7 +89,7 @@ def lab(folder: Path, notebooks: Path) -> Iterator[Lab]:
         )
         try:
             _wait_until_up(server, f"http://127.0.0.1:{port}/api/status?token={token}", log)
-            yield Lab(port, token)
+            yield Lab(port, token, notebooks)
         finally:
             server.send_signal(signal.SIGTERM)
             try:

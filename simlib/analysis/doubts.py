@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from ..scenarios.base import Scenario
     from .result import Result
 
-__all__ = ["DoubtWarning", "Signs", "doubts", "signs"]
+__all__ = ["DoubtWarning", "Signs", "copies", "doubts", "signs"]
 
 
 class DoubtWarning(UserWarning):
@@ -63,6 +64,16 @@ def doubts(scenario: Scenario | None, seen: Signs, runs: int = 1) -> tuple[str, 
     if not seen.settled:
         said.append("the latency was not settled: its warm-up seems longer than a third of the run")
     return tuple(said)
+
+
+def copies(summaries: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """What to say of replications that are one run over and over; empty if they are not."""
+    first, *others = summaries
+    # By their text: of two NaNs one doesn't equal the other.
+    if not others or "error" in first or any(repr(each) != repr(first) for each in others):
+        return ()
+    count = len(summaries)
+    return (f"all {count} runs are the same: nothing in them is random, nor in their interval",)
 
 
 def _by_theory(scenario: Scenario, seen: Signs, runs: int) -> list[str]:

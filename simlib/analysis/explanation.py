@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from .arguments import checked
 from .metrics import METRICS, quantity
 from .replications import Replications, interval
 
@@ -84,4 +85,4 @@ def explain(scenario: Scenario, observed: Replications | None = None) -> Explana
     """
     if observed is not None and observed.scenario != scenario:
         raise ValueError("observed belongs to another scenario than the one to explain")
-    return Explanation(scenario=scenario, forecast=scenario.forecast(), observed=observed)
+    return Explanation(scenario=scenario, forecast=checked(scenario).forecast(), observed=observed)

@@ -6,7 +6,7 @@ import re
 from math import floor, isfinite, log10
 from typing import NamedTuple
 
-__all__ = ["METRICS", "Metric", "quantity"]
+__all__ = ["METRICS", "Metric", "figure", "quantity"]
 
 
 class Metric(NamedTuple):
@@ -64,6 +64,12 @@ METRICS = {
 
 
 _ONE = re.compile(r"^(\w\w+)s\b")
+
+
+def figure(name: str, value: float) -> tuple[str, str]:
+    """The label of a figure of a summary, and its value with the unit."""
+    label, unit = METRICS.get(name, Metric(name))
+    return label, quantity(value, unit)
 
 
 def quantity(value: float, unit: str = "", digits: int = 3) -> str:

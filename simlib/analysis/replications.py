@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
 from itertools import combinations
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtr, stdtrit
 
-from .doubts import DoubtWarning, Signs, doubts, signs
+from ..theory.checks import positive
+from ..values import html_table
+from .arguments import checked, level, whole
+from .doubts import DoubtWarning, Signs, copies, doubts, signs
+from .metrics import METRICS, Metric, quantity
+from .parallel import spread
 from .seeds import run_seeds
 
 if TYPE_CHECKING:
@@ -41,6 +46,8 @@ class Interval(NamedTuple):
     half_width: float
 
     def __str__(self) -> str:
+        if self.half_width == 0:
+            return f"{self.mean:.4g} in every run"
         return f"{self.mean:.4g} ± {self.half_width:.2g}"
 
 
@@ -60,8 +67,7 @@ def interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
         mean ± t(n - 1, (1 + confidence) / 2) s / sqrt(n) ("Student" 1908, "The probable error of
         a mean"; Law 2015, "Simulation Modeling and Analysis", eq. 4.12).
     """
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence must lie between 0 and 1, got {confidence!r}")
+    level(confidence)
     values = np.asarray(values, float)
     if values.size < 2:
         raise ValueError(f"an interval needs at least 2 values, got {values.size}")
@@ -71,13 +77,13 @@ def interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
     return Interval(mean, mean - half_width, mean + half_width, half_width)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Replications:
     """Independent runs of one scenario."""
 
     scenario: Scenario
     """What was run."""
-    table: pd.DataFrame = field(repr=False)
+    table: pd.DataFrame
     """A row per replication, indexed by its seed; the columns are those of ``summary()``."""
     doubts: tuple[str, ...] = ()
     """Why the intervals can't be trusted, with the number of runs in doubt; empty if they can."""
@@ -85,10 +91,27 @@ class Replications:
     def __len__(self) -> int:
         return len(self.table)
 
+    def __repr__(self) -> str:
+        doubts = f", {len(self.doubts)} doubts" if self.doubts else ""
+        return f"<{len(self)} replications of {self.scenario!r}{doubts}>"
+
+    def _repr_html_(self) -> str:
+        rows = [(_named(metric), *self._written(metric)) for metric in map(str, self.table)]
+        caption = f"{len(self)} replications of {self.scenario!r}"
+        return html_table(
+            caption, [("figure", "mean", "95 % interval"), *rows], _in_words(self.doubts)
+        )
+
+    def _written(self, metric: str) -> tuple[str, str]:
+        """The mean of a metric with its unit, and the interval, for people to read."""
+        if len(self) < 2:
+            return _quantity(metric, float(self[metric].mean())), ""
+        mean, low, high, _ = interval(self[metric])
+        return _quantity(metric, mean), f"{_quantity(metric, low)} to {_quantity(metric, high)}"
+
     def __getitem__(self, metric: str) -> pd.Series[float]:
         """The values of one metric, one per replication."""
-        if metric not in self.table:
-            raise KeyError(f"no metric {metric!r}; there are {', '.join(map(str, self.table))}")
+        _known(metric, self.table)
         return self.table[metric]
 
     def interval(self, metric: str, confidence: float = 0.95) -> Interval:
@@ -97,9 +120,9 @@ class Replications:
         For a percentile this is the interval of the mean of the runs' percentiles. When there are
         doubts about the runs, a :class:`DoubtWarning` says them.
         """
-        if self.doubts:
-            warnings.warn("; ".join(self.doubts), DoubtWarning, stacklevel=2)
-        return interval(self[metric], confidence)
+        values = self[metric]
+        _warn(self.doubts)
+        return interval(values, confidence)
 
 
 class HalfWidth(NamedTuple):
@@ -127,11 +150,9 @@ def half_width(metric: str, relative: float, confidence: float = 0.95) -> HalfWi
     confidence : float
         Of the interval, 0 < confidence < 1.
     """
-    if not 0 < relative < np.inf:
-        raise ValueError(f"relative must be > 0, got {relative!r}")
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence must lie between 0 and 1, got {confidence!r}")
-    return HalfWidth(metric, relative, confidence)
+    if not isinstance(metric, str):
+        raise TypeError(f"metric must be the name of a figure of the summary, got {metric!r}")
+    return HalfWidth(metric, positive("relative", relative), level(confidence))
 
 
 LOOK_AHEAD = 5
@@ -166,9 +187,14 @@ def replicate(
     most : int
         With ``until``: give up after so many, which is one of the ``doubts``.
     """
-    done = _run_all(scenario, run_seeds(replications, seed), n_jobs)
+    if until is not None:
+        if not isinstance(until, HalfWidth):
+            raise TypeError(f"until must be made by half_width(metric, relative), got {until!r}")
+        whole("most", most, max(2, replications))
+    done = _run_all(checked(scenario), run_seeds(replications, seed), n_jobs)
     gave_up: tuple[str, ...] = ()
     if until is not None:
+        _known(until.metric, done[0][0])
         while len(done) < most and not _narrow(done, until):
             more = min(most, len(done) + max(LOOK_AHEAD, len(done) // 4))
             done += _run_all(scenario, run_seeds(more, seed)[len(done) :], n_jobs)
@@ -188,8 +214,7 @@ Done = tuple[dict[str, float], Signs]
 
 
 def _run_all(scenario: Scenario, seeds: Sequence[int], n_jobs: int) -> list[Done]:
-    done: list[Done] = Parallel(n_jobs=n_jobs)(delayed(_run)(scenario, seed) for seed in seeds)
-    return done
+    return list(spread(_run, ((scenario, seed) for seed in seeds), n_jobs))
 
 
 def _run(scenario: Scenario, seed: int) -> Done:
@@ -199,11 +224,27 @@ def _run(scenario: Scenario, seed: int) -> Done:
 
 def _counted(scenario: Scenario, done: Sequence[Done]) -> Iterator[str]:
     """The doubts about the runs, with their numbers."""
+    yield from copies([summary for summary, _ in done])
     said = [doubt for _, seen in done for doubt in doubts(scenario, seen, len(done))]
     # Now and then a good run looks doubtful; when every other one does, something is wrong.
     for doubt in dict.fromkeys(said):
         if said.count(doubt) >= len(done) / 2:
             yield f"{said.count(doubt)} of {len(done)} runs: {doubt}"
+
+
+def _known(metric: str, figures: Iterable[Any]) -> None:
+    """Refuse a figure that is not among these."""
+    names = list(map(str, figures))
+    if metric not in names:
+        near = get_close_matches(str(metric), names, 1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise KeyError(f"no metric {metric!r}; {hint}there are {', '.join(names)}")
+
+
+def _warn(said: Iterable[str]) -> None:
+    """Say the doubts, if there are any, where the caller was called."""
+    if text := "; ".join(dict.fromkeys(said)):
+        warnings.warn(text, DoubtWarning, stacklevel=3)
 
 
 def _narrow(done: Sequence[Done], goal: HalfWidth) -> bool:
@@ -215,12 +256,27 @@ def _narrow(done: Sequence[Done], goal: HalfWidth) -> bool:
     )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Comparison:
     """Scenarios that were run side by side on common random numbers."""
 
     runs: tuple[Replications, ...]
     """The replications of each, in the order of the scenarios."""
+
+    def __repr__(self) -> str:
+        scenarios = ", ".join(repr(each.scenario) for each in self.runs)
+        return f"<Comparison of {scenarios}, {len(self.a)} replications>"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (_named(metric), *(_quantity(metric, value) for value in row))
+            for metric, row in zip(self.table.index, self.table.to_numpy().tolist(), strict=True)
+        ]
+        header = ("figure", "a", "b", "b - a", "from", "to (95 %)")
+        both = {"a": self.a, "b": self.b}
+        caption = "; ".join(f"{name}: {each.scenario!r}" for name, each in both.items())
+        doubted = [f"{name}: {doubt}" for name, each in both.items() for doubt in each.doubts]
+        return html_table(caption, [header, *rows], _in_words(doubted))
 
     @property
     def a(self) -> Replications:
@@ -237,9 +293,14 @@ class Comparison:
     ) -> Interval:
         """Interval of the mean difference b - a of a metric, from the differences pair by pair.
 
-        ``a`` and ``b`` are places among the scenarios: the first and the second unless given.
+        ``a`` and ``b`` are places among the scenarios: the first and the second unless given. When
+        there are doubts about their runs, a :class:`DoubtWarning` says them. So it does where two
+        throughputs differ by no more than the end of the runs makes up: a run ends with its last
+        message, which the faster one reaches sooner.
         """
-        return interval(self._differences(metric, a, b), confidence)
+        values = self._differences(metric, a, b)
+        _warn((*self._doubts(a, b), *self._by_the_end(metric, a, b)))
+        return interval(values, confidence)
 
     def narrowing(self, metric: str, *, a: int = 0, b: int = 1) -> float:
         """How many times wider the interval would be without pairing, about; no unit.
@@ -253,10 +314,11 @@ class Comparison:
     @property
     def table(self) -> pd.DataFrame:
         """A row per metric: the means of the first two scenarios, and their mean difference b - a
-        with its 95 % interval."""
+        with its 95 % interval. Doubts are said as by :meth:`interval`."""
+        _warn(self._doubts(0, 1))
         rows = {}
         for metric in self.a.table.columns.intersection(self.b.table.columns):
-            difference = self.interval(metric)
+            difference = interval(self._differences(metric, 0, 1))
             rows[metric] = {
                 "a": self.a[metric].mean(),
                 "b": self.b[metric].mean(),
@@ -274,10 +336,15 @@ class Comparison:
         DataFrame
             A row per pair: ``a`` and ``b`` (places), the mean ``difference`` b - a, ``p`` of the
             paired t test, ``p_holm`` (Holm 1979, "A simple sequentially rejective multiple test
-            procedure"), and whether the two are ``different`` at this confidence.
+            procedure"), and whether the two are ``different`` at this confidence. Doubts are said
+            as by :meth:`interval`.
         """
+        level(confidence)
+        places = list(combinations(range(len(self.runs)), 2))
+        ends = (said for a, b in places for said in self._by_the_end(metric, a, b))
+        _warn((*self._doubts(*range(len(self.runs))), *ends))
         rows = []
-        for a, b in combinations(range(len(self.runs)), 2):
+        for a, b in places:
             values = self._differences(metric, a, b)
             mean, spread = float(np.mean(values)), float(np.std(values, ddof=1))
             error = spread / np.sqrt(len(values))
@@ -293,8 +360,42 @@ class Comparison:
         table["different"] = table["p_holm"] < 1 - confidence
         return table
 
+    def _doubts(self, *places: int) -> Iterator[str]:
+        """The doubts about some scenarios' runs, each with the place of its scenario."""
+        for place in dict.fromkeys(places):
+            for said in self.runs[place].doubts:
+                yield f"scenario {place}, {said}"
+
+    def _by_the_end(self, metric: str, a: int, b: int) -> Iterator[str]:
+        """Whether the end of the runs alone could make two throughputs differ so much."""
+        if metric != "throughput":
+            return
+        more = self._differences("in_system_mean", a, b) / self.runs[a]["duration"].to_numpy()
+        if 0 < abs(np.mean(self._differences(metric, a, b))) <= 2 * abs(np.mean(more)):
+            yield (
+                f"scenarios {a} and {b} end with their last messages, and that alone makes their "
+                f"throughputs differ by about {abs(np.mean(more)):.1g} per second"
+            )
+
     def _differences(self, metric: str, a: int, b: int) -> NDArray[np.float64]:
+        for place in (a, b):
+            if not 0 <= whole("place", place, 0) < len(self.runs):
+                raise ValueError(
+                    f"there are {len(self.runs)} scenarios, counted from 0, and none at {place}"
+                )
         return self.runs[b][metric].to_numpy() - self.runs[a][metric].to_numpy()
+
+
+def _named(metric: str) -> str:
+    return METRICS.get(metric, Metric(metric)).label
+
+
+def _quantity(metric: str, value: float) -> str:
+    return quantity(value, METRICS.get(metric, Metric(metric)).unit)
+
+
+def _in_words(doubts: Sequence[str]) -> list[str]:
+    return [f"In doubt: {doubt}." for doubt in doubts]
 
 
 def compare(
@@ -307,4 +408,6 @@ def compare(
     """
     if len(scenarios) < 2:
         raise ValueError(f"a comparison is of 2 or more scenarios, got {len(scenarios)}")
+    for each in scenarios:
+        checked(each)
     return Comparison(tuple(replicate(each, replications, seed, n_jobs) for each in scenarios))

@@ -14,7 +14,10 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from ..processes.record import Ledger, Record
+from ..values import html_table
+from .arguments import whole
 from .doubts import doubts, signs
+from .metrics import figure
 
 if TYPE_CHECKING:
     from ..scenarios.base import Scenario
@@ -28,7 +31,7 @@ OUTCOMES = ("waiting", "in service", "acked", "dropped", "lost", "dead-lettered"
 DIED = [OUTCOMES.index(name) for name in ("dropped", "lost", "dead-lettered", "expired")]
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Result:
     """What happened in one run, and what it amounts to.
 
@@ -45,27 +48,40 @@ class Result:
     """Simulated time at the end of the run (s)."""
     warmup: int
     """How many messages at the start are left out of averages."""
-    servers: int
-    """How many consumers there are to work."""
+    servers: int | None
+    """How many consumers there are to work; None where that is not known, as of a part."""
     ledger: Ledger
     """Where every message is at the end."""
-    columns: Mapping[str, Floats] = field(repr=False)
+    columns: Mapping[str, Floats]
     """Instants by name, each of shape (messages,), in the order of creation."""
-    outcomes: NDArray[np.int8] = field(repr=False)
+    outcomes: NDArray[np.int8]
     """Index into :data:`OUTCOMES`, shape (messages,)."""
-    interrupted: tuple[NDArray[np.int64], Floats, Floats, Floats, Floats] = field(repr=False)
+    interrupted: tuple[NDArray[np.int64], Floats, Floats, Floats, Floats]
     """Attempts that came to nothing: message; begin and end of the delivery, and of the work (s),
     each of shape (attempts,)."""
-    moves: Mapping[str, Floats] = field(default_factory=dict, repr=False)
+    moves: Mapping[str, Floats] = field(default_factory=dict)
     """Instants at which messages came or went otherwise than by being published, delivered and
     done (s): ``requeued``, ``vanished``, ``departed`` and ``revived`` as in the record."""
-    labels: Mapping[str, NDArray[np.int64]] = field(default_factory=dict, repr=False)
+    labels: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
     """What else is known of each message by name, each of shape (messages,); -1: nothing."""
-    extras: Mapping[str, float] = field(default_factory=dict, repr=False)
+    extras: Mapping[str, float] = field(default_factory=dict)
     """What a scenario adds to the summary."""
     observed_until: float = np.inf
     """When averages end (s), if that is before the end of the run: where callers wait for their
     replies, when the first of them has nothing left to ask."""
+
+    def __repr__(self) -> str:
+        ledger = self.ledger
+        return (
+            f"<Result of {self.scenario!r}, seed {self.seed}, {self.engine}: "
+            f"{ledger.acked:,} of {ledger.published:,} done in {self.duration:g} s>"
+        )
+
+    def _repr_html_(self) -> str:
+        caption = f"{self.scenario!r}, seed {self.seed}, {self.engine}"
+        figures = [figure(str(name), value) for name, value in self.summary().items()]
+        doubted = [f"In doubt: {doubt}." for doubt in self.doubts()]
+        return html_table(caption, [("figure", "value"), *figures], doubted)
 
     @classmethod
     def from_record(cls, record: Record, *, duration: float | None, **facts: Any) -> Result:
@@ -283,7 +299,7 @@ class Result:
                 "wait_mean": np.mean(wait) if len(wait) else np.nan,
                 "wait_p95": np.percentile(wait, 95) if len(wait) else np.nan,
                 "p_wait": np.count_nonzero(wait > 0) / len(wait) if len(wait) else np.nan,
-                "utilisation": busy / time / self.servers,
+                "utilisation": busy / time / self.servers if self.servers else np.nan,
                 "queue_mean": waiting / time,
                 "queue_max": self._queue_max(),
                 "in_system_mean": time_in(self._created, self._left, start, end) / time,
@@ -301,14 +317,19 @@ class Result:
             dtype=float,
         )
 
-    def part(self, chosen: NDArray[np.bool_]) -> Result:
+    def part(self, chosen: NDArray[np.bool_], servers: int | None = None) -> Result:
         """The same run, as if only the chosen messages had been there to be looked at.
 
         Parameters
         ----------
         chosen : ndarray of shape (messages,)
             Which messages, such as those with a label.
+        servers : int, optional
+            How many consumers there are for these messages, >= 1. Nobody wrote down who would have
+            worked on what, so without it the utilisation of a part is NaN.
         """
+        if servers is not None:
+            whole("servers", servers)
         chosen = np.asarray(chosen, bool)
         if chosen.shape != self.outcomes.shape:
             raise ValueError(
@@ -322,6 +343,7 @@ class Result:
         kept = chosen[vain]
         return replace(
             self,
+            servers=servers,
             warmup=int(np.count_nonzero(chosen[: self.warmup])),
             columns={name: column[chosen] for name, column in self.columns.items()},
             labels={name: label[chosen] for name, label in self.labels.items()},
@@ -335,7 +357,7 @@ class Result:
             ),
             # Where a queue crashes nobody knows which message a move is about; a broker gives back
             # what was delivered in vain.
-            moves={"requeued": ended[kept]},
+            moves={"requeued": released[kept]},
             ledger=Ledger(
                 published=len(outcomes),
                 duplicates=int(np.count_nonzero(kept)),

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
 from numpy.typing import ArrayLike, NDArray
 
+from .arguments import checked
+from .parallel import spread
 from .replications import interval
 from .seeds import run_seeds
 
@@ -46,9 +47,9 @@ def snapshots(
         ``…_high``, Student's interval over the runs at 95 % confidence.
     """
     instants = np.asarray(times, float)
-    counts = Parallel(n_jobs=n_jobs)(
-        delayed(_counts)(scenario, instants, each) for each in run_seeds(replications, seed)
-    )
+    seeds = run_seeds(replications, seed)
+    runs = ((checked(scenario), instants, each) for each in seeds)
+    counts = list(spread(_counts, runs, n_jobs))
     rows = []
     for time, column in zip(instants.tolist(), np.transpose(counts), strict=True):
         mean, low, high, _ = interval(column)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from .arguments import checked, whole
 from .seeds import run_seeds
 
 if TYPE_CHECKING:
@@ -71,9 +72,8 @@ def welch(
         ``smooth`` has become level the warm-up is over (Welch 1983, "The statistical analysis of
         simulation results").
     """
-    if isinstance(window, bool) or not isinstance(window, int) or window < 1:
-        raise ValueError(f"window must be a whole number >= 1, got {window!r}")
-    latencies = [scenario.run(each).latency for each in run_seeds(replications, seed)]
+    window = whole("window", window)
+    latencies = [checked(scenario).run(each).latency for each in run_seeds(replications, seed)]
     shortest = min(map(len, latencies))
     mean = np.mean([each[:shortest] for each in latencies], axis=0)
     # Near the ends the window is narrower, and still as wide on either side.

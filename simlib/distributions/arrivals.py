@@ -37,6 +37,9 @@ from .durations import (
 
 __all__ = ["Arrivals", "Batches", "Bursty", "Trace", "VaryingPoisson"]
 
+LATEST = 1_000_000_000
+"""The latest arrival in a trace (s): some 30 years, and before any date of this century."""
+
 MOST = 1000
 """The most messages in a batch."""
 
@@ -79,6 +82,11 @@ class Trace(Distribution):
                 raise ValueError(
                     f"times must not decrease, got {after:g} s after {before:g} s at index {place}"
                 )
+        if times[-1] > LATEST:
+            raise ValueError(
+                f"times must be <= {LATEST:,} s after the start of the run, got {times[-1]:g}; "
+                "are they seconds, and was the first one subtracted?"
+            )
         return times
 
     @classmethod

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
+from inspect import Parameter, Signature
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, get_args, overload
 
 import numpy as np
@@ -62,6 +63,13 @@ class Distribution(Value, ABC):
         if twice := given.keys() & kwargs.keys():
             raise TypeError(f"{type(self).__name__} got {', '.join(twice)} twice")
         super().__init__(**given, **kwargs)
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **options: Any) -> None:
+        super().__pydantic_init_subclass__(**options)
+        parameters = cls.__signature__.parameters.values()
+        either = Parameter.POSITIONAL_OR_KEYWORD
+        cls.__signature__ = Signature([each.replace(kind=either) for each in parameters])
 
     def __str__(self) -> str:
         values = (f"{name}={value:g}" for name, value in self if isinstance(value, int | float))
@@ -355,6 +363,10 @@ class Empirical(_Measured):
 
     kind: Literal["empirical"] = Field(default="empirical", repr=False)
 
+    if TYPE_CHECKING:
+
+        def __init__(self, values: ArrayLike) -> None: ...
+
     def sample(self, rng: np.random.Generator, size: int) -> Floats:
         return rng.choice(np.array(self.values), size)
 
@@ -369,6 +381,10 @@ class Replay(_Measured):
     """
 
     kind: Literal["replay"] = Field(default="replay", repr=False)
+
+    if TYPE_CHECKING:
+
+        def __init__(self, values: ArrayLike) -> None: ...
 
     @property
     def length(self) -> int | None:

@@ -7,17 +7,17 @@ modes, on the disk that has the directory, and writes a profile for ``PointToPoi
 from __future__ import annotations
 
 import argparse
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import get_args
+from typing import TYPE_CHECKING, Any, get_args
+from uuid import uuid4
 
 import numpy as np
 
@@ -27,17 +27,23 @@ from ..queues.crash import kill
 from ..queues.postgres import PostgresQueue
 from .machine import filesystem, machine
 
+if TYPE_CHECKING:
+    import psycopg
+
 __all__ = [
     "measure",
     "measure_all",
     "measure_opening",
     "measure_postgres",
     "measure_threads",
+    "own_schema",
     "sqlite_queue",
 ]
 
 WARM_UP = 0.1
 """The fraction of the calls, at the start, that doesn't count."""
+SCHEMAS = 0x73514D72
+"""The space of the advisory locks that say which schemas are in use."""
 
 
 def measure(
@@ -151,7 +157,8 @@ def measure_postgres(
     messages: int = 2_000,
     size: int = 256,
 ) -> tuple[Cost, ...]:
-    """Measure a queue in a PostgreSQL server, in a schema that is removed afterwards.
+    """Measure a queue in a PostgreSQL server, in a schema that is removed afterwards; if this
+    process is killed meanwhile, by the next measurement.
 
     Parameters
     ----------
@@ -167,8 +174,6 @@ def measure_postgres(
     QueueError
         No server answers there.
     """
-    schema = f"simlib_measure_{os.getpid()}"
-    dsn = f"{server} options='-c search_path={schema}'"
     try:
         import psycopg
     except ImportError as error:
@@ -177,19 +182,54 @@ def measure_postgres(
         connection = psycopg.connect(server, autocommit=True)
     except psycopg.OperationalError as error:
         raise QueueError(f"no PostgreSQL server answers: {str(error).strip()}") from error
-    with closing(connection):
+    with closing(connection), own_schema(connection, "simlib_measure") as schema:
+        return measure(
+            lambda place: PostgresQueue(f"{server} options='-c search_path={schema}'", place.name),
+            name="postgres",
+            sync="always",
+            batch_sizes=(1,),
+            messages=messages,
+            size=size,
+        )
+
+
+@contextmanager
+def own_schema(connection: psycopg.Connection[Any], name: str) -> Iterator[str]:
+    """A schema that nobody else has, and that is removed; as are those of sessions that are gone.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        A session without a transaction. As long as it lives, the schema is in use.
+    name : str
+        How the names of such schemas begin.
+    """
+    schema = f"{name}_{uuid4().hex}"
+    # Seen by others only once it is locked.
+    with connection.transaction():
         connection.execute(f"CREATE SCHEMA {schema}")
-        try:
-            return measure(
-                lambda place: PostgresQueue(dsn, place.name),
-                name="postgres",
-                sync="always",
-                batch_sizes=(1,),
-                messages=messages,
-                size=size,
-            )
-        finally:
-            connection.execute(f"DROP SCHEMA {schema} CASCADE")
+        connection.execute(f"SELECT pg_advisory_lock({SCHEMAS}, hashtext(%s))", (schema,))
+    try:
+        for (left,) in connection.execute(
+            "SELECT nspname FROM pg_namespace WHERE nspname <> %s AND nspname ~ %s "
+            "AND pg_has_role(nspowner, 'USAGE')",
+            (schema, f"^{name}_[0-9a-f]{{32}}$"),
+        ).fetchall():
+            if connection.execute(
+                f"SELECT pg_try_advisory_lock({SCHEMAS}, hashtext(%s))", (left,)
+            ).fetchall() == [(True,)]:
+                _drop(connection, left)
+        yield schema
+    finally:
+        if not connection.closed:
+            _drop(connection, schema)
+
+
+def _drop(connection: psycopg.Connection[Any], schema: str) -> None:
+    with connection.transaction():
+        connection.execute("SET LOCAL client_min_messages = warning")
+        connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+    connection.execute(f"SELECT pg_advisory_unlock({SCHEMAS}, hashtext(%s))", (schema,))
 
 
 def measure_threads(queue: MessageQueue, threads: int, *, messages: int, size: int = 256) -> float:

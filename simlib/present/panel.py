@@ -5,34 +5,35 @@ from __future__ import annotations
 import html
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
-from math import ceil, floor, log10
-from typing import Any, Literal, get_args, get_origin
+from math import inf
+from typing import Any
 
 import ipywidgets as widgets
-import pandas as pd
-from annotated_types import Ge, Gt, Le, Lt
 from matplotlib.axes import Axes
-from pydantic.fields import FieldInfo
 
 from ..analysis.metrics import METRICS, Metric, quantity
 from ..analysis.result import Result
 from ..scenarios.base import PublishingScenario, Scenario
 from ..values import ParameterError
-from .pictures import axes, show
+from .controls import Choice, Control, Number, Status
+from .ghost import compared
+from .parameters import MOST, Choices, control_for
+from .pictures import Picture, axes, fit, show
 from .plots import queue_over_time
 
 __all__ = ["Panel", "panel"]
 
 Draw = Callable[[Mapping[str, Result], Axes], object]
-Choices = Mapping[str, Any] | Sequence[Any] | None
 Steps = Mapping[str, Mapping[str, Any]]
 
+ERROR = '<p class="panel-error" role="alert">{}</p>'
+
+FROZEN = "A picture of the panel: run this cell to get the sliders."
 
 TRAFFIC = frozenset({"load", "arrival_rate"})
 """Parameters that are two names for the messages' arrivals."""
-
-ERROR = '<p role="alert" style="color: #a00000; border-left: 4px solid; padding: 1em">{}</p>'
 
 
 class Panel(widgets.VBox):  # type: ignore[misc]
@@ -59,7 +60,7 @@ class Panel(widgets.VBox):  # type: ignore[misc]
         self.base = base
         self.results: dict[str, Result] = {}
         """Results of the last run, by variant; empty after an error."""
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
         """What went wrong in the last run."""
         self.alt = ""
         """What is to be seen in the picture."""
@@ -69,35 +70,32 @@ class Panel(widgets.VBox):  # type: ignore[misc]
         self._paused = False
         self._arrivals = getattr(base, "interarrival", None)
         self._moved: set[str] = set()
-        self.controls: dict[str, widgets.Widget] = {
-            name: _control(base, name, choices) for name, choices in controls.items()
+        self._last: dict[str, Result] = {}
+        self._picture: Picture | None = None
+        self._steps = steps
+        self.controls: dict[str, Control] = {
+            name: control_for(base, name, choices) for name, choices in controls.items()
         }
-        """The widgets by name of their parameter, those of several parameters, and ``seed``."""
+        """By name of their parameter, those of several parameters, and ``seed``."""
         for name, positions in steps.items():
-            self.controls[name] = _labelled(_Steps(positions), name, "", "")
-        self.controls["seed"] = _labelled(
-            widgets.IntText(value=seed), "seed", "another seed, another run of luck", ""
-        )
+            first = next(iter(positions))
+            self.controls[name] = Choice(name.replace("_", " "), "", positions, first, slides=True)
+        self.controls["seed"] = Number("seed", "another seed, another run of luck", seed, low=0)
         self._initial = {name: control.value for name, control in self.controls.items()}
         for name, control in self.controls.items():
             control.add_class(f"control-{name.replace('_', '-')}")
             control.observe(partial(self._changed, name), "value")
-        reset = widgets.Button(description="Reset", tooltip="back to where the controls stood")
-        reset.add_class("panel-reset")
-        reset.on_click(lambda _: self.reset())
-        self.status = widgets.Label("")
-        self.status.add_class("panel-status")
-        self.progress = widgets.IntProgress(max=100, layout={"width": "8em"})
+        self.status = Status()
+        self.status.on_msg(lambda *_: self.reset())
         self.picture = widgets.HTML()
         self.picture.add_class("panel-picture")
         self.table = widgets.HTML()
         self.table.add_class("panel-table")
-        grid = widgets.Box(
-            list(self.controls.values()), layout={"display": "flex", "flex_flow": "row wrap"}
-        )
-        below = widgets.HBox([reset, self.progress, self.status])
-        super().__init__([grid, below, self.picture, self.table])
+        grid = widgets.Box(list(self.controls.values()))
+        grid.add_class("panel-controls")
+        super().__init__([grid, self.status, self.picture, self.table])
         self.add_class("panel")
+        self.add_class("simlib")
         self.run()
 
     def __repr__(self) -> str:
@@ -105,7 +103,7 @@ class Panel(widgets.VBox):  # type: ignore[misc]
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         """With the picture beside the widget, for readers that can't show widgets."""
-        return with_picture(super()._repr_mimebundle_(**options), self.picture.value)
+        return with_picture(super()._repr_mimebundle_(**options), self._picture)
 
     def set(self, **values: Any) -> None:
         """Move several controls at once, by name; the scenario runs once.
@@ -114,15 +112,20 @@ class Panel(widgets.VBox):  # type: ignore[misc]
         """
         if {"load", "arrival_rate"} <= values.keys():
             raise ValueError("give only one of load and arrival_rate: each sets the arrivals")
+        for name, value in values.items():
+            if name not in self.controls:
+                raise ValueError(f"there is no control {name!r}: {', '.join(self.controls)}")
+            self.controls[name].check(value)
         self._put(values)
         self._moved |= values.keys()
         self.run()
 
     def reset(self) -> None:
-        """Put every control back to where it stood."""
+        """Put every control back to where it stood, and forget the run before."""
         self._put(self._initial)
         self._arrivals = getattr(self.base, "interarrival", None)
         self._moved.clear()
+        self._last = self.results = {}
         self.run()
 
     def _put(self, values: Mapping[str, Any]) -> None:
@@ -131,78 +134,131 @@ class Panel(widgets.VBox):  # type: ignore[misc]
         try:
             for name, value in values.items():
                 self.controls[name].value = value
+                self.controls[name].settle()
         finally:
             self._paused = False
 
     def run(self) -> None:
-        """Run the scenario as the controls stand, and show what comes of it."""
-        self.status.value = "running …"
-        self.progress.value = 0
+        """Run the scenario as the controls stand, and show what comes of it.
+
+        A run that is interrupted, by the Stop button or from the kernel's menu, shows nothing new.
+        """
         begun = time.perf_counter()
-        try:
-            scenario = self._scenario()
-            self.results = {
-                name: scenario.replace(**changes).run(
-                    self.controls["seed"].value,
-                    progress=partial(self._advance, place),
-                )
-                for place, (name, changes) in enumerate(self._variants.items())
-            }
+        self.status.tell("running …", running=True)
+        self.status.part = 0.0
+        if self.error is not None:
             self.error = None
+            self._say("")
+        try:
+            results = self._results()
+            self._last, self.results = self.results or self._last, results
             self._show()
         except Exception as error:  # Nothing that a callback raises would be seen otherwise.
-            self.results = {}
-            self.error = error
-            self.picture.value = ERROR.format(error_in_words(error))
-            self.table.value = ""
-            self.status.value = "stopped by an error"
-            return
-        self.status.value = f"done in {quantity(time.perf_counter() - begun, 's', 2)}"
+            self._fail(error, error_in_words(error), "stopped by an error")
+        except KeyboardInterrupt as interrupt:
+            self._fail(interrupt, "Stopped. Move a control to run it again.", "stopped")
+            raise
+        else:
+            took = quantity(time.perf_counter() - begun, "s", 2)
+            self.status.tell(f"done in {took}")
+
+    def _results(self) -> dict[str, Result]:
+        scenario = self._scenario()
+        seed = self.controls["seed"].value
+        return {
+            name: scenario.replace(**changes).run(seed, progress=partial(self._advance, place))
+            for place, (name, changes) in enumerate(self._variants.items())
+        }
+
+    def _fail(self, error: BaseException, words: str, status: str) -> None:
+        self._last, self.results = self.results or self._last, {}
+        self.error = error
+        self._say(words)
+        self.status.tell(status)
+
+    def _say(self, words: str) -> None:
+        """What to read in place of the result, which goes on taking its place on the page."""
+        drawn = "" if self._picture is None else self._picture.svg(self.model_id)
+        place = f'<div class="panel-gone" aria-hidden="true">{drawn}</div>' if drawn else ""
+        error = ERROR.format(words) if words else ""
+        self.picture.value = f'<div class="panel-place">{place}{error}</div>'
+        self.table.add_class("panel-gone")
 
     def _changed(self, name: str, _: Any) -> None:
-        if not self._paused:
-            self._moved.add(name)
+        if self._paused:
+            return
+        self._moved.add(name)
+        with suppress(KeyboardInterrupt):  # It was for the run alone.
             self.run()
 
     def _advance(self, finished: int, part: float) -> None:
-        self.progress.value = int(100 * (finished + part) / len(self._variants))
+        self.status.part = (finished + part) / len(self._variants)
 
     def _scenario(self) -> Scenario:
         """What the controls stand for, with the arrivals as they were if nothing moved them."""
         changes: dict[str, Any] = {}
         moved: set[str] = set()
         for name, control in self.controls.items():
-            if name == "seed":
-                continue
-            meant = (
-                control.meanings[control.value]
-                if isinstance(control, _Steps)
-                else {name: _meaning(control)}
-            )
-            changes |= meant
-            if name in self._moved:
-                moved |= meant.keys()
+            if name != "seed":
+                meant = self._meaning(name, control)
+                changes |= meant
+                moved |= meant.keys() if name in self._moved else set()
         traffic = {name: changes.pop(name) for name in TRAFFIC if name in changes}
         asked = {name: value for name, value in traffic.items() if name in moved}
-        if self._arrivals is not None:
-            if "interarrival" not in moved:
-                changes["interarrival"] = self._arrivals
-            scenario = self.base.replace(**changes).replace(**asked)
-            self._arrivals = scenario.interarrival  # type: ignore[attr-defined]
+        if "interarrival" not in moved and isinstance(self.base, PublishingScenario):
+            changes["interarrival"] = self._arrivals
+        changes |= _warmup(self.base, changes)
+        scenario = self.base.replace(**changes).replace(**asked)
+        if isinstance(scenario, PublishingScenario):
+            _check_size(scenario)
+            self._arrivals = scenario.interarrival
             self._put({name: getattr(scenario, name) for name in TRAFFIC & self.controls.keys()})
-        else:
-            scenario = self.base.replace(**changes)
         self._moved.clear()
         return scenario
 
+    def _meaning(self, name: str, control: Control) -> dict[str, Any]:
+        """The parameters that a control sets."""
+        if not isinstance(control, Choice):
+            return {name: control.value}
+        meaning = control.meanings[control.value]
+        return dict(meaning) if name in self._steps else {name: meaning}
+
     def _show(self) -> None:
-        ax = axes(8, 3.6)
+        ax = axes(8, 3.6, layout=None)
         assert isinstance(ax, Axes)
-        self._draw(self.results, ax)
-        picture = show(ax)
-        self.alt = picture.alt
-        self.picture.value = picture._repr_html_()
+        compared(self._draw, self.results, self._last, ax)
+        ax.minorticks_off()
+        fit(ax)
+        self._picture = show(ax)
+        if self._last:
+            self._picture.alt += " In grey: the run before."
+        self.alt = self._picture.alt
+        self.picture.value = f'<div class="panel-place">{self._picture.svg(self.model_id)}</div>'
         self.table.value = _table(self.results, self._metrics) + _doubts(self.results)
+        self.table.remove_class("panel-gone")
+
+
+def _warmup(base: Scenario, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A warm-up that nobody can turn keeps its part of the messages, however many these are."""
+    messages = changes.get("messages")
+    if "warmup" in changes or not isinstance(base, PublishingScenario):
+        return {}
+    if not base.warmup or not base.messages or not messages:
+        return {}
+    return {"warmup": base.warmup * messages // base.messages}
+
+
+def _check_size(scenario: PublishingScenario) -> None:
+    """Refuse a run that nobody would wait for."""
+    expected = min(
+        scenario.messages or inf,
+        scenario.interarrival.length or inf,
+        scenario.arrival_rate * (scenario.duration or inf),
+    )
+    if expected > MOST:
+        raise ValueError(
+            f"that would be about {expected:,.0f} messages, and a panel runs {MOST:,} at most"
+        )
 
 
 def panel(
@@ -259,121 +315,26 @@ def panel(
     return Panel(base, controls, steps or {}, variants or {"run": {}}, draw, table, seed)
 
 
-def _control(base: Scenario, name: str, choices: Choices) -> widgets.Widget:
-    """The widget for one parameter, made from what the parameter says of itself."""
-    info = type(base).parameters()[name]
-    extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
-    unit, step = str(extra.get("unit") or ""), extra.get("step")
-    value = getattr(base, name)
-    low, high = _bounds(info, step)
-    if name == "arrival_rate":
-        low, high, step = _rates(base)
-    if choices is None and get_origin(info.annotation) is Literal:
-        choices = get_args(info.annotation)
-    if isinstance(choices, tuple) and len(choices) in (2, 3) and not isinstance(value, str):
-        low, high, step = (*choices, step)[:3]
-        choices = None
-    if choices is not None:
-        control = _Choice(choices, value)
-    elif isinstance(value, int | float):
-        control = _number(value, low, high, step)
-    else:
-        raise ValueError(f"{name} is no number; give the values to choose from")
-    return _labelled(control, name, info.description, unit)
-
-
-class _Choice(widgets.Dropdown):  # type: ignore[misc]
-    """A dropdown whose options may stand for anything, None included."""
-
-    def __init__(self, choices: Mapping[str, Any] | Sequence[Any], value: Any) -> None:
-        if not isinstance(choices, Mapping):
-            choices = {"none" if choice is None else str(choice): choice for choice in choices}
-        self.meanings = dict(choices)
-        chosen = next((label for label, meant in choices.items() if meant == value), None)
-        super().__init__(options=list(choices), value=chosen or next(iter(choices)))
-
-
-class _Steps(widgets.SelectionSlider):  # type: ignore[misc]
-    """A slider each of whose positions stands for several parameters."""
-
-    def __init__(self, positions: Steps) -> None:
-        self.meanings = dict(positions)
-        super().__init__(options=list(positions), continuous_update=False)
-
-
-def _meaning(control: widgets.Widget) -> Any:
-    """What a control stands for."""
-    return control.meanings[control.value] if isinstance(control, _Choice) else control.value
-
-
-def _number(value: float, low: float | None, high: float | None, step: Any) -> widgets.Widget:
-    """A slider when both bounds are known, logarithmic when they are far apart; else a text."""
-    common = {"value": value, "continuous_update": False}
-    if low is None or high is None:
-        text = widgets.IntText if isinstance(value, int) else widgets.FloatText
-        return text(value=value)
-    if isinstance(value, int):
-        return widgets.IntSlider(min=int(low), max=int(high), step=int(step or 1), **common)
-    if low > 0 and high / low >= 100:
-        exponents = {"min": log10(low), "max": log10(high)}
-        return widgets.FloatLogSlider(step=0.05, readout_format=".3g", **exponents, **common)
-    step = step or (high - low) / 50
-    places = max(0, -floor(log10(step)))
-    return widgets.FloatSlider(min=low, max=high, step=step, readout_format=f".{places}f", **common)
-
-
-def _bounds(info: FieldInfo, step: Any) -> tuple[float | None, float | None]:
-    """The least and the greatest value a parameter may have, one step inside an open bound."""
-    low: Any = None
-    high: Any = None
-    for bound in info.metadata:
-        match bound:
-            case Ge(ge=value):
-                low = value
-            case Gt(gt=value):
-                low = value + step if step else None
-            case Le(le=value):
-                high = value
-            case Lt(lt=value):
-                high = value - step if step else None
-    return low, high
-
-
-def _rates(base: Scenario) -> tuple[float, float, float]:
-    """Lowest and highest arrival rate to choose, and a step: up to one and a half times too much.
-
-    In steps of 1, 2 or 5 times a power of ten, about thirty of them.
-    """
-    assert isinstance(base, PublishingScenario)
-    most = 1.5 / base.slowest if base.slowest else 2 * base.arrival_rate
-    power = 10.0 ** floor(log10(most / 20))
-    step = next(size * power for size in (1, 2, 5, 10) if most / (size * power) <= 40)
-    return step, step * ceil(most / step), step
-
-
-def _labelled(control: widgets.Widget, name: str, tooltip: str | None, unit: str) -> widgets.Widget:
-    control.description = name.replace("_", " ") + (f" ({unit})" if unit not in ("", name) else "")
-    control.tooltip = tooltip or ""
-    control.style.description_width = "11em"
-    control.layout.width = "28em"
-    return control
-
-
 def _table(results: Mapping[str, Result], metrics: Sequence[str]) -> str:
-    rows = {}
+    rows: dict[str, list[str]] = {}
     scenarios = [result.scenario for result in results.values()]
     publishing = [each for each in scenarios if isinstance(each, PublishingScenario)]
     if len(publishing) == len(scenarios):
-        rows["messages that arrive"] = [quantity(each.arrival_rate, "1/s") for each in publishing]
+        rows["messages that arrive"] = [f"{quantity(each.arrival_rate)}/s" for each in publishing]
         rows["load"] = [quantity(each.load, "%") for each in publishing]
-    summaries = {name: result.summary() for name, result in results.items()}
-    for metric in metrics:
+    summaries = [result.summary() for result in results.values()]
+    unfinished = any(summary["unfinished"] for summary in summaries)
+    for metric in dict.fromkeys([*metrics, *(["unfinished"] if unfinished else [])]):
         label, unit = METRICS.get(metric, Metric(metric))
-        rows[label] = [quantity(summary[metric], unit) for summary in summaries.values()]
-    if any(summary["unfinished"] for summary in summaries.values()):
-        label = METRICS["unfinished"].label
-        rows[label] = [quantity(summary["unfinished"]) for summary in summaries.values()]
-    return pd.DataFrame.from_dict(rows, orient="index", columns=list(summaries)).to_html(border=0)
+        rows[label] = [quantity(summary[metric], unit) for summary in summaries]
+    head = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in results)
+    body = "".join(
+        f'<tr><th scope="row">{html.escape(label)}</th>'
+        + "".join(f"<td>{html.escape(said)}</td>" for said in row)
+        + "</tr>"
+        for label, row in rows.items()
+    )
+    return f"<table><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def _doubts(results: Mapping[str, Result]) -> str:
@@ -382,11 +343,11 @@ def _doubts(results: Mapping[str, Result]) -> str:
     return "".join(f"<p>In doubt: {html.escape(doubt)}.</p>" for doubt in said)
 
 
-def with_picture(bundle: Any, picture: str) -> Any:
-    """A widget's forms for the notebook, with its picture (HTML) as one more."""
+def with_picture(bundle: Any, picture: Picture | None) -> Any:
+    """A widget's forms for the notebook, with a picture of it as one more."""
     data = bundle[0] if isinstance(bundle, tuple) else bundle
-    if data is not None and picture:
-        data["text/html"] = picture
+    if data is not None and picture is not None:
+        data["text/html"] = f"{picture._repr_html_()}<p><em>{FROZEN}</em></p>"
     return bundle
 
 

@@ -8,8 +8,9 @@ from typing import Any
 import ipywidgets as widgets
 
 from ..broker import Broker
+from .controls import Choice, Control, Status, Text
 from .panel import ERROR, error_in_words, with_picture
-from .pictures import show
+from .pictures import Picture, show
 from .topology import topology
 
 __all__ = ["RoutingPlayground"]
@@ -47,36 +48,28 @@ class RoutingPlayground(widgets.VBox):  # type: ignore[misc]
         """What was wrong with what the controls say."""
         self.alt = ""
         """What is to be seen in the picture."""
-        self.controls: dict[str, widgets.Widget] = {
-            "type": widgets.Dropdown(options=TYPES, value=type, description="exchange type"),
-            "key": widgets.Text(key, description="routing key"),
-            **{
-                queue: widgets.Text(binding, description=f"{queue} wants")
-                for queue, binding in bindings.items()
-            },
+        self.controls: dict[str, Control] = {
+            "type": Choice("exchange type", "", {each: each for each in TYPES}, type),
+            "key": Text("routing key", "", key),
+            **{queue: Text(f"{queue} wants", "", wanted) for queue, wanted in bindings.items()},
         }
-        """The widgets: ``type``, ``key``, and one for each queue by its name."""
+        """``type``, ``key``, and one for each queue by its name."""
+        self._picture: Picture | None = None
         self._queues = list(bindings)
         self._initial = {name: control.value for name, control in self.controls.items()}
         self._paused = False
         for name, control in self.controls.items():
-            control.continuous_update = False
-            control.style.description_width = "9em"
-            control.layout.width = "26em"
             control.add_class(f"control-{name.replace(' ', '-')}")
             control.observe(self._changed, "value")
-        reset = widgets.Button(description="Reset", tooltip="back to where the controls stood")
-        reset.add_class("playground-reset")
-        reset.on_click(lambda _: self.reset())
-        self.status = widgets.Label("")
-        self.status.add_class("playground-status")
+        self.status = Status(stops=False)
+        self.status.on_msg(lambda *_: self.reset())
         self.picture = widgets.HTML()
         self.picture.add_class("playground-picture")
-        grid = widgets.Box(
-            list(self.controls.values()), layout={"display": "flex", "flex_flow": "row wrap"}
-        )
-        super().__init__([grid, widgets.HBox([reset, self.status]), self.picture])
+        grid = widgets.Box(list(self.controls.values()))
+        grid.add_class("panel-controls")
+        super().__init__([grid, self.status, self.picture])
         self.add_class("playground")
+        self.add_class("simlib")
         self.run()
 
     def __repr__(self) -> str:
@@ -84,7 +77,7 @@ class RoutingPlayground(widgets.VBox):  # type: ignore[misc]
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         """With the picture beside the widget, for readers that can't show widgets."""
-        return with_picture(super()._repr_mimebundle_(**options), self.picture.value)
+        return with_picture(super()._repr_mimebundle_(**options), self._picture)
 
     def set(self, **values: str) -> None:
         """Change several controls at once, by name."""
@@ -133,9 +126,9 @@ class RoutingPlayground(widgets.VBox):  # type: ignore[misc]
             self.reached = broker.publish(
                 EXCHANGE, way.get("routing_key", ""), b"", headers=way.get("headers")
             )
-            picture = show(topology(broker, exchange=EXCHANGE, **way))
-        self.alt = picture.alt
-        self.picture.value = picture._repr_html_()
+            self._picture = show(topology(broker, exchange=EXCHANGE, **way))
+        self.alt = self._picture.alt
+        self.picture.value = self._picture._repr_html_()
         self.status.value = f"gets to {', '.join(self.reached) or 'no queue'}"
 
 

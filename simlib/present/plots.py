@@ -219,6 +219,9 @@ def latencies(times: Mapping[str, ArrayLike], ax: Axes | None = None) -> Axes:
         p50, p99 = np.percentile(values, [50, 99])
         said.append(f"{name}: median {quantity(p50, 's')}, p99 {quantity(p99, 's')}")
     ax.set(xscale="log", yscale="log", xlabel="time (s)", ylabel="fraction that took longer")
+    ax.minorticks_off()
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_formatter(lambda value, _: f"{value:g}")
     legend(ax)
     ax.set_label(f"How long it took. {'; '.join(said)}.")
     return ax
@@ -272,7 +275,7 @@ def lost_and_doubled(results: Mapping[str, Result], ax: Axes | None = None) -> A
     ax.axvline(0, color="black", linewidth=1)
     ax.set(xlim=(-1.05 * most, 1.05 * most), xlabel="messages", yticks=range(len(rows)))
     ax.set_yticklabels(list(rows))
-    ax.invert_yaxis()
+    ax.yaxis.set_inverted(True)
     ax.xaxis.set_major_formatter(lambda value, _: f"{abs(value):,.0f}")
     ax.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True))
     ax.grid(visible=False, axis="y")

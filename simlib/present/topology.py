@@ -15,6 +15,9 @@ __all__ = ["topology"]
 
 QUIET, LIT, BACK = "0.45", COLOURS[1], COLOURS[3]
 
+LONGEST = 28
+"""Characters of a name or a pattern that fit into the picture; its description has them all."""
+
 
 def topology(
     broker: Broker,
@@ -58,9 +61,12 @@ def topology(
     for (kind, name), (x, y) in places.items():
         if kind == "queue":
             state = broker.queues[name]
-            said, on = f"{name}\n{state.ready} ready", name in reached
+            said, on = f"{_short(name)}\n{state.ready} ready", name in reached
         else:
-            said, on = f"{name or 'default'}\n{broker.exchanges[name].type}", name in lit_exchanges
+            said, on = (
+                f"{_short(name or 'default')}\n{broker.exchanges[name].type}",
+                name in lit_exchanges,
+            )
         ax.text(
             x,
             y,
@@ -177,7 +183,7 @@ def _draw_bindings(
             linewidth=3 if hot else 1,
             zorder=1,
         )
-        said = "\n".join(filter(None, map(_label, several)))
+        said = "\n".join(_short(_label(each)) for each in several if _label(each))
         if said:
             # Where the lines are apart.
             along = 0.7 if target[0] == "queue" else 0.5
@@ -199,6 +205,11 @@ def _matches(kind: str, binding: Binding, key: str) -> bool:
     if kind == "topic":
         return topic_matches(binding.routing_key, key)
     return kind != "direct" or binding.routing_key == key
+
+
+def _short(text: str) -> str:
+    """As much of a text as there is room for."""
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
 def _label(binding: Binding) -> str:

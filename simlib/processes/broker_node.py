@@ -96,6 +96,10 @@ class BrokerNode:
         """Copies that were acked for the broker when their consumer crashed."""
         self.on_restart: list[Callable[[], object]] = []
         """Called after a restart of the broker: whoever has a connection needs another one."""
+        self.deliveries = 0
+        """How many deliveries there were."""
+        self.latest = array("q")
+        """The latest delivery of each copy, counted from 1, by row; 0: none yet."""
         self._rows: defaultdict[str, dict[bytes, int]] = defaultdict(dict)
         self._places: dict[str, int] = {}
         self._next = self._end = 0
@@ -206,6 +210,7 @@ class BrokerNode:
         if row == self._end:
             row = self.record.prepare(ROWS)
             self._end = row + ROWS
+            self.latest.extend(array("q", [0]) * (self._end - len(self.latest)))
         self._next = row + 1
         message_of[row], created[row] = self._publishing
         enqueued[row] = self.env._now
@@ -378,12 +383,12 @@ class BrokerNode:
         # A queue that kept nothing has lost everything. Of one that a power cut left with a part,
         # nobody can tell which part: its messages count as waiting until they come.
         kept = {name for name in after if after[name].ready}
+        for connect in self.on_restart:
+            connect()
         for home, rows in self._rows.items():
             for row in rows.values():
                 if home and self._moved_to.get(row, home) not in kept:
                     self._forget(row)
-        for connect in self.on_restart:
-            connect()
 
     def _forget(self, row: int) -> None:
         """Note that a copy is lost, if it was in the broker."""
@@ -395,6 +400,11 @@ class BrokerNode:
             return
         record.lost.append(row)
         left[row] = self.env._now
+
+    def close(self) -> None:
+        """Close the broker; what this does to messages is no part of the run any more."""
+        self.broker.on_death = None
+        self.broker.close()
 
     def ledger(self) -> Ledger:
         """Where all copies are, asked from the real broker."""

@@ -98,6 +98,8 @@ class QueueReader(EventWorker):
         prefetch: int,
     ) -> None:
         super().__init__(env, record, work, faults)
+        self.acking = 0
+        """How many events are done whose acks are under way."""
         self._broker = broker
         self._queue = queue
         self._network = network
@@ -127,7 +129,9 @@ class QueueReader(EventWorker):
 
     def _arrive(self, channel: Channel, delivery: Delivery) -> None:
         if channel is not self._channel or self.faults.up_at(self.env.now) > self.env.now:
-            return  # Nobody is there to take it; the broker still has it.
+            # Nobody is there to take it; the broker still has it.
+            self.deliver_in_vain(int(delivery.body))
+            return
         self._held.append(delivery)
         if self._idle is not None:
             self._idle.fire()
@@ -147,12 +151,19 @@ class QueueReader(EventWorker):
                 self._ack(self._channel, delivery)
 
     def _ack(self, channel: Channel, delivery: Delivery) -> None:
-        self._later(self._network, lambda: channel.ack(delivery.delivery_tag))
+        self.acking += 1
+        self._later(self._network, lambda: self._acked(channel, delivery))
+
+    def _acked(self, channel: Channel, delivery: Delivery) -> None:
+        self.acking -= 1
+        channel.ack(delivery.delivery_tag)
 
     def _go_down(self) -> Generator[Timer, Any, None]:
         timer = Timer(self.env, 1)
         for outage in self.faults.outages:
             yield timer.at(outage.start)
+            for delivery in self._held:
+                self.deliver_in_vain(int(delivery.body))
             self._held.clear()
             # The end of the connection gets to the broker after the last ack.
             channel = self._channel

@@ -97,6 +97,11 @@ class EventWorker:
         if up > self.env.now:
             yield timer.at(up)
 
+    def deliver_in_vain(self, number: int) -> None:
+        """Note a delivery of event ``number`` that nobody has begun to work on, and nobody will."""
+        self.record.interrupt(number, self.env.now, nan, nan, released=self.env.now)
+        self.record.requeued.append(self.env.now)
+
     def work_on(self, number: int, timer: Timer) -> Generator[Timer, Any, bool]:
         """Do the work of event ``number``; False if an outage cut it short."""
         record, start = self.record, self.env.now

@@ -29,8 +29,9 @@ class _Session:
         self.open = True
 
 
-# A delivery, through which connection, its row in the record, and when the broker sent it (s).
-Held = tuple[Delivery, _Session, int, float]
+# A delivery, through which connection, its row in the record, when the broker sent it (s), and
+# which one of all deliveries it is.
+Held = tuple[Delivery, _Session, int, float, int]
 
 NEVER: Iterator[bool] = repeat(False)
 
@@ -150,6 +151,8 @@ class Subscriber:
         self._idle: deque[Timer] = deque()
         # What is in the workers' hands, and since when (s).
         self._working: dict[Timer, tuple[Held, float]] = {}
+        # Where in the record the attempts are that go on although their connection is gone.
+        self._vain: dict[Timer, int] = {}
         self._epoch = 0
         network = node.network
         self._in = Line(env, self._receive, 0) if network or node.deliver_cost else None
@@ -157,7 +160,7 @@ class Subscriber:
         self._session: _Session | None = None
         self.place = len(node.on_restart)
         """Which of the broker's subscribers it is, from 0; what a label ``subscriber`` says."""
-        node.on_restart.append(self.reconnect)
+        node.on_restart.append(self._meet_another_broker)
         env.process(self._begin(0.0))
         if faults.outages:
             env.process(self._go_down())
@@ -178,6 +181,18 @@ class Subscriber:
         if self._session is not None and self._session.open:
             self._disconnect(self._session)
             self._connect()
+
+    def _meet_another_broker(self) -> None:
+        """The broker was restarted: acks on their way to it are about nothing it knows."""
+        record = self.node.record
+        for _, act in self._out.under_way if self._out is not None else ():
+            if isinstance(act, partial) and act.func == self._ack:
+                held, start = act.args
+                row = held[2]
+                record.in_vain.append(row)
+                record.extra["left"][row] = nan
+                self._in_vain(held, start, record.finished[row])
+        self.reconnect()
 
     def _begin(self, when: float) -> Generator[Timer, Any, None]:
         """Start the workers, with a connection, as soon as it is up."""
@@ -201,18 +216,21 @@ class Subscriber:
             self._in_vain(held, nan, self.env.now)
         if not self.auto_ack:
             # Their work goes on, but the broker gives them to somebody else.
-            for held, start in self._working.values():
+            for timer, (held, start) in self._working.items():
                 if held[1] is session:
-                    self._in_vain(held, start, self.env.now)
+                    self._vain[timer] = len(self.node.record.interrupted[0])
+                    self._in_vain(held, start, nan)
         self._tell(session.channel.close)
 
     def _die(self) -> None:
         """Crash: the connection and all work are gone."""
         self._epoch += 1
-        for held, start in self._working.values():
+        for timer, (held, start) in self._working.items():
             self.worked += self.env.now - start
             # What a worker has in hand may be of an earlier connection, and was given back with it.
-            if held[1].open or self.auto_ack:
+            if timer in self._vain:
+                self._end_in_vain(timer)
+            else:
                 self._in_vain(held, start, self.env.now)
         self._working.clear()
         if self._session is not None and self._session.open:
@@ -250,7 +268,9 @@ class Subscriber:
         self._delivered[row] = now
         if self.auto_ack:
             node.in_hand.add(row)
-        held = delivery, session, row, now
+        node.deliveries += 1
+        node.latest[row] = node.deliveries
+        held = delivery, session, row, now, node.deliveries
         if self._in is None:
             self._receive(held)
         else:
@@ -264,17 +284,24 @@ class Subscriber:
                 self._buffer.append(held)
 
     def _in_vain(self, held: Held, start: float, end: float) -> None:
-        """Note a delivery that came to nothing; with ``auto_ack`` the message is lost."""
-        _, _, row, delivered = held
-        record = self.node.record
-        record.interrupt(row, delivered, start, end)
-        record.requeued.append(end)
+        """Note a delivery that came to nothing now; with ``auto_ack`` the message is lost.
+
+        The work on it lasted from ``start`` (s; NaN: there was none) to ``end`` (NaN: it goes on).
+        """
+        _, _, row, delivered, serial = held
+        record, now = self.node.record, self.env.now
+        record.interrupt(row, delivered, start, end, released=now)
+        record.requeued.append(now)
         # Somebody else may have it by now.
-        if self._delivered[row] == delivered:
+        if self.node.latest[row] == serial:
             self._delivered[row] = record.started[row] = record.finished[row] = nan
         if self.auto_ack:
             self.node.in_hand.discard(row)
             self.node.lose(row)
+
+    def _end_in_vain(self, timer: Timer) -> None:
+        """Note that work is over that went on although its connection was gone."""
+        self.node.record.interrupted[-1][self._vain.pop(timer)] = self.env.now
 
     # Work
 
@@ -295,10 +322,10 @@ class Subscriber:
                 held = yield timer
                 if held is None:
                     return
-            delivery, session, row, _ = held
+            delivery, session, row, _, _ = held
             if not session.open:
                 # It was handed over at the very instant at which the connection broke.
-                self._in_vain(held, nan, env._now)
+                self._in_vain(held, nan, self.env.now)
                 if epoch != self._epoch:
                     return
                 continue
@@ -323,7 +350,7 @@ class Subscriber:
                 return
             del working[timer]
             self.worked += end - start
-            if (careful or not session.open) and not self._succeeds(held, start):
+            if (careful or not session.open) and not self._succeeds(held, start, timer):
                 continue
             finished[row] = left[row] = end
             done_by[row] = self.place
@@ -334,13 +361,16 @@ class Subscriber:
             else:
                 session.channel.ack(delivery.delivery_tag)
 
-    def _succeeds(self, held: Held, start: float) -> bool:
+    def _succeeds(self, held: Held, start: float, timer: Timer) -> bool:
         """Whether an attempt that is over can be acked; if not, what follows is done."""
-        delivery, session, row, _ = held
+        delivery, session, row, _, _ = held
         now = self.env.now
         message = self.node.record.labels["message"][row]
+        too_late = timer in self._vain
+        if too_late:
+            self._end_in_vain(timer)
         if next(self._fails) or (self.poison and self._luck[message] < self.poison):
-            if session.open or self.auto_ack:
+            if not too_late:
                 self._in_vain(held, start, now)
             if session.open and not self.auto_ack:
                 self._tell(partial(self._refuse, held))
@@ -351,7 +381,8 @@ class Subscriber:
             if "acked" in self.node.record.extra:
                 self.node.record.extra["acked"][row] = now
             return True
-        if not session.open:
+        if too_late:
+            self.node.record.in_vain.append(row)
             return False
         if next(self._acks_lost) or not alive:
             self.node.record.in_vain.append(row)
@@ -373,16 +404,13 @@ class Subscriber:
             )
 
     def _ack(self, held: Held, start: float) -> None:
-        delivery, session, row, _ = held
-        if session.channel.closed:
-            self.node.record.in_vain.append(row)
-            self._in_vain(held, start, self.node.record.finished[row])
-        else:
+        delivery, session, row, _, _ = held
+        if not session.channel.closed:
             session.channel.ack(delivery.delivery_tag)
             self.node.record.extra["acked"][row] = self.env._now
 
     def _refuse(self, held: Held) -> None:
-        delivery, session, row, _ = held
+        delivery, session, row, _, _ = held
         if session.channel.closed:
             return
         deaths = delivery.headers.get("x-death", ())

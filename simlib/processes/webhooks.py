@@ -96,6 +96,7 @@ class Receiver(EventWorker):
             waiting = self.inbox.get_many(self.inbox.qsize() or 1)
             for message in waiting:
                 del self._answers[int(message.body)]
+                self.deliver_in_vain(int(message.body))
             self.inbox.ack_many(waiting)
 
 

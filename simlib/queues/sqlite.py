@@ -29,6 +29,8 @@ from .base import (
     QueueError,
     Sync,
     check_body,
+    check_message,
+    check_messages,
     check_most,
     check_options,
     check_sync,
@@ -168,8 +170,6 @@ class SQLiteQueue(MessageQueue):
     ) -> list[int]:
         bodies = [check_body(body) for body in bodies]
         check_options(priority, delay)
-        if not abs(priority) < 2**63 - 1:
-            raise ValueError(f"priority must be within ±(2**63 - 2), got {priority!r}")
         if block and self.maxsize > 0:
             check_timeout(timeout)
         text = None if headers is None else encode_headers(headers).encode()
@@ -249,15 +249,17 @@ class SQLiteQueue(MessageQueue):
             self._arrived.notify()  # Whoever waits has a new instant to wake up at.
 
     def ack(self, message: Message) -> None:
+        check_message(message)
         with self._lock:
             self._store.ack(message)
 
     def ack_many(self, messages: Iterable[Message]) -> None:
-        messages = list(messages)
+        messages = check_messages(messages)
         with self._lock:
             self._store.ack_many(messages)
 
     def nack(self, message: Message, requeue: bool = True) -> None:
+        check_message(message)
         with self._lock:
             self._store.nack(message, requeue)
             if requeue and self._getters:

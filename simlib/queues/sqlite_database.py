@@ -24,6 +24,7 @@ _T = TypeVar("_T")
 PATIENCE = 60.0  # Seconds to wait for another process that holds the write lock.
 SHORTEST, LONGEST = 0.0001, 0.01  # Seconds between two tries to get it.
 LARGEST = 999_999_000  # Bytes of a body and its headers, for a row may have a thousand millions.
+_NO_FILE = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR_SHMSIZE)
 LARGEST_LOG = 32 << 20  # Bytes that the log's file keeps when it starts again.
 
 
@@ -187,7 +188,12 @@ class Database:
     def fail(self, error: sqlite3.Error) -> NoReturn:
         """Say in our own terms what SQLite says; after failed input or output, do nothing more."""
         kind = code(error)
-        if kind == sqlite3.SQLITE_FULL:
+        if kind == sqlite3.SQLITE_FULL or (
+            # A file beside the database, of which nothing that counts is lost.
+            getattr(error, "sqlite_errorcode", 0)
+            in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR_SHMSIZE)
+            and _is_full(self.path.parent)
+        ):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path)) from error
         if kind in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT):
             raise corrupt(self.path, str(error)) from error
@@ -229,6 +235,15 @@ class Database:
 def beside(path: Path, ending: str) -> Path:
     """A file next to the database."""
     return path.with_name(path.name + ending)
+
+
+def _is_full(folder: Path) -> bool:
+    """Whether a disk has no room for one more file as SQLite needs it (32 KB)."""
+    if sys.platform == "win32":
+        return False
+    volume = os.statvfs(folder)
+    no_files = volume.f_files > 0 and not volume.f_favail  # Some have no limit, and say 0 of 0.
+    return no_files or volume.f_bavail * volume.f_frsize < 1 << 15
 
 
 def code(error: sqlite3.Error) -> int:

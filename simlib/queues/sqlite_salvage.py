@@ -23,7 +23,7 @@ from .sqlite_schema import PAGE, intact
 from .wal import FRAME_HEADER, read_log
 
 _LEAF, _TREE = 0x0D, (0x02, 0x05, 0x0A, 0x0D)
-_COLUMNS = 14  # Of a message.
+_COLUMNS, _COLUMNS_ASIDE = 14, 6  # Of a message, and of one that was set aside.
 _FREE, _ROOT, _NODE = 2, 1, 5  # What the pointer map says of a page.
 _MAPPED = PAGE // 5  # Pages in a page of the pointer map.
 
@@ -164,16 +164,20 @@ def _rows(
         if kind in (_ROOT, _NODE) and data[start] not in _TREE:
             lost.append((page.file, page.offset, "a page is damaged"))
         return
+    sizes = 0
     for index in range(int.from_bytes(data[3:5], "big")):
         at = 8 + 2 * index
         place = int.from_bytes(data[at : at + 2], "big")
         offset = page.offset + place
         try:
-            row_id, values = _cell(data, place, pages)
+            row_id, values, length = _cell(data, place, pages)
+            sizes += length
+            if len(values) == _COLUMNS_ASIDE:
+                continue
+            if len(values) != _COLUMNS:
+                raise ValueError(values)
         except (IndexError, ValueError, KeyError):
             lost.append((page.file, offset, "a row is unreadable"))
-            continue
-        if len(values) != _COLUMNS:
             continue
         _, seal, attempts, owner, due, mirror, _, priority, headers, body, *counts = values
         if row_id == 0:
@@ -182,6 +186,18 @@ def _rows(
             lost.append((page.file, offset, f"message {row_id} is damaged"))
         else:
             yield _Row(row_id, body, headers, priority, attempts, due, mirror, owner)
+    if sizes + _free(data) != PAGE - int.from_bytes(data[5:7], "big"):
+        lost.append((page.file, page.offset, "a page does not name all of its rows"))
+
+
+def _free(data: bytes) -> int:
+    """How much of the content of a page is free (bytes), if its list of free blocks is sound."""
+    free = data[7]
+    block, before = int.from_bytes(data[1:3], "big"), 0
+    while before < block <= PAGE - 4:
+        free += int.from_bytes(data[block + 2 : block + 4], "big")
+        block, before = int.from_bytes(data[block : block + 2], "big"), block
+    return free
 
 
 def _kind(number: int, pages: dict[int, _Page]) -> int | None:
@@ -194,8 +210,9 @@ def _kind(number: int, pages: dict[int, _Page]) -> int | None:
     return pages[map_page].data[5 * (number - map_page - 1)]
 
 
-def _cell(data: bytes, place: int, pages: dict[int, _Page]) -> tuple[int, list[Any]]:
-    """The row id and the values of a cell."""
+def _cell(data: bytes, place: int, pages: dict[int, _Page]) -> tuple[int, list[Any], int]:
+    """The row id and the values of a cell, and how long it is (bytes)."""
+    begin = place
     size, place = _varint(data, place)
     row_id, place = _varint(data, place)
     if size > 1 << 31:
@@ -214,7 +231,8 @@ def _cell(data: bytes, place: int, pages: dict[int, _Page]) -> tuple[int, list[A
         parts.append(page[4 : 4 + missing])
         following = page[:4]
         missing -= len(parts[-1])
-    return row_id, _record(b"".join(parts))
+    length = place - begin + local + (4 if size > local else 0)
+    return row_id, _record(b"".join(parts)), max(4, length)
 
 
 def _record(payload: bytes) -> list[Any]:

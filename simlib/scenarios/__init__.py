@@ -1,10 +1,11 @@
-"""Scenarios: one module per question."""
+"""Scenarios: one module per question, and what a new one is made of."""
 
 from ..extras import require
 
 require("sim", __name__)
 
-from .base import Scenario
+from ..values import parameter
+from .base import Engine, OpenScenario, Progress, PublishingScenario, Scenario
 from .closed_loop import ClosedLoop
 from .delivery import Delivery
 from .event_driven import EventDriven
@@ -16,11 +17,16 @@ from .sync_async import SyncVsAsync
 __all__ = [
     "ClosedLoop",
     "Delivery",
+    "Engine",
     "EventDriven",
+    "OpenScenario",
     "Pipeline",
     "PointToPoint",
+    "Progress",
     "PublishSubscribe",
+    "PublishingScenario",
     "Scenario",
     "Station",
     "SyncVsAsync",
+    "parameter",
 ]

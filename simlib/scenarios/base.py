@@ -19,6 +19,7 @@ from ..distributions import Arrivals, Distribution, Durations, Exponential
 from ..processes import Environment, Ledger
 from ..processes.recursions import draw_before
 from ..values import Value, parameter
+from ..values.tables import unit_of
 
 __all__ = ["Engine", "OpenScenario", "Progress", "PublishingScenario", "Scenario", "parameter"]
 
@@ -26,6 +27,10 @@ Engine = Literal["auto", "simpy", "vector"]
 
 Progress = Callable[[float], None]
 """Told now and then how much of a run is done, from 0 to 1."""
+
+
+MOST = {"messages": 100_000_000, "s": 1_000_000_000}
+"""The most of each unit that a run can be about."""
 
 
 class Scenario(Value, ABC):
@@ -97,6 +102,14 @@ class Scenario(Value, ABC):
         """The same scenario with other parameters, validated like new."""
         return type(self)(**{**dict(self), **changes})
 
+    @model_validator(mode="after")
+    def _can_be_run(self) -> Self:
+        for name, info in type(self).model_fields.items():
+            value, unit = getattr(self, name), unit_of(info)
+            if unit in MOST and isinstance(value, int | float) and value > MOST[unit]:
+                raise ValueError(f"{name} must be <= {MOST[unit]:,} {unit}, got {value:g}")
+        return self
+
     @classmethod
     def parameters(cls) -> dict[str, FieldInfo]:
         """Everything that ``replace`` takes, with its description, unit and bounds."""
@@ -142,7 +155,7 @@ class PublishingScenario(Scenario):
 
     @property
     def offered_load(self) -> float:
-        """Work that arrives per second and worker, and all else that takes a worker's time."""
+        """``load``, and whatever else takes a worker; NaN where no formula says how much."""
         return self.load
 
     def needed(self) -> Needed | None:
@@ -162,8 +175,12 @@ class PublishingScenario(Scenario):
         if len(wanted) > 1 or "interarrival" in changes:
             raise ValueError("give only one of interarrival, arrival_rate and load")
         ((name, value),) = wanted.items()
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < inf:
-            raise ValueError(f"{name} must be a number > 0, got {value!r}")
+        bounds = (getattr(each, "le", inf) for each in self.derived[name].metadata)
+        most = min(bounds, default=inf)
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not number or not 0 < value <= most or value == inf:
+            bound = f" and <= {most:g}" if most < inf else ""
+            raise ValueError(f"{name} must be a number > 0{bound}, got {value!r}")
         gap = 1 / value if name == "arrival_rate" else changed.slowest / value
         return changed.replace(interarrival=changed.interarrival.scaled(gap))
 
@@ -184,7 +201,8 @@ class PublishingScenario(Scenario):
             )
         if self.warmup >= published:
             raise ValueError(
-                f"warmup must be smaller than the {published} messages published, got {self.warmup}"
+                f"warmup must be smaller than the {published} messages published, got "
+                f"warmup={self.warmup}"
             )
         if not self.interarrival.average and published == inf:
             raise ValueError("interarrival must be > 0 s in a run that only time ends, got 0")

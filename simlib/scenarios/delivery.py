@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator
+from contextlib import closing, nullcontext
 from functools import partial
+from math import nan
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -17,6 +18,7 @@ from ..broker import Broker
 from ..distributions import Arrivals, Durations, Exponential, Uniform
 from ..processes import BrokerNode, Draws, Environment, Timer
 from ..processes.accounts import Accounts, Bookkeeper
+from ..processes.directory import own_directory
 from ..processes.resending import PaymentPublisher
 from ..queues import FileQueue
 from ..queues.crash import kill
@@ -97,7 +99,10 @@ class Delivery(OpenScenario):
         gt=0,
     )
     restart_every: float | None = parameter(
-        None, "time from one restart of the broker to the next; none: there is none", unit="s", gt=0
+        None,
+        "time from one restart of the broker to the next; none: there is none",
+        unit="s",
+        ge=1e-3,
     )
 
     @model_validator(mode="after")
@@ -119,14 +124,21 @@ class Delivery(OpenScenario):
         """How many payments can be booked at once."""
         return 1
 
+    @property
+    def offered_load(self) -> float:
+        """``load``; NaN with faults, which repeat work and keep the bookkeeper from it."""
+        chances = ("confirm_lost", "delivery_lost", "crash", "booked_and_crashed", "ack_lost")
+        others = ("failing", "poison", "restart_every")
+        return nan if any(getattr(self, name) for name in (*chances, *others)) else self.load
+
     def _simulate(self, env: Environment, progress: Progress | None) -> Result:
         node = BrokerNode(env, network=self.network, dead_letters={"dead"})
         with (
-            TemporaryDirectory() as folder,
+            own_directory() if self.queue == "file" else nullcontext(Path()) as folder,
             Accounts(env.clock, self.window) as accounts,
-            node.broker,
+            closing(node),
         ):
-            self._declare(env, node, Path(folder))
+            self._declare(env, node, folder)
             publisher = self._publisher(env, node)
             self._bookkeeper(env, node, accounts)
             if self.restart_every is not None:

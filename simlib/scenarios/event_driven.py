@@ -36,7 +36,8 @@ class EventDriven(OpenScenario):
     the same work to the same subscriber.
 
     The first subscriber may be down for a while. A queue and a table keep its events meanwhile;
-    calls go unanswered, and what has been tried too often is lost.
+    calls go unanswered, and what has been tried too often is lost. When it is up again, a reader of
+    a queue is connected at once, where one of :class:`PublishSubscribe` waits for the network.
 
     The result counts copies: a row for each event and subscriber, with the labels ``event`` and
     ``subscriber``, and ``answered``: when the publisher was done with the event (s). ``enqueued``
@@ -219,6 +220,9 @@ class _Way(ABC):
             ready=ready + self._door.real.qsize() * copies,
             unacked=unacked + self.under_way(),
             lost=len(self.lost()),
+            duplicates=sum(len(record.interrupted[0]) for record in self.records),
+            redelivered=sum(record.redelivered() for record in self.records),
+            redone=sum(record.redone() for record in self.records),
         )
 
     def _not_stored(self) -> int:
@@ -242,7 +246,7 @@ class _Queue(_Way):
         super().__init__(scenario, env, door)
         self._broker = stack.enter_context(Broker(clock=env.clock))
         self._broker.declare_exchange("events", "fanout", durable=True)
-        self.workers = []
+        self.workers: list[QueueReader] = []
         for number, record in enumerate(self.records):
             queue = self._broker.declare_queue(f"subscriber {number + 1}", durable=True)
             self._broker.bind(queue, "events")
@@ -271,10 +275,11 @@ class _Queue(_Way):
 
     def known(self) -> tuple[int, int, int]:
         states = self._broker.queues.values()
+        acking = sum(worker.acking for worker in self.workers)
         return (
             sum(state.ready for state in states),
-            sum(state.unacked for state in states),
-            sum(state.acked for state in states),
+            sum(state.unacked for state in states) - acking,
+            sum(state.acked for state in states) + acking,
         )
 
     def under_way(self) -> int:
@@ -397,10 +402,10 @@ WAYS: dict[str, type[_Queue | _Database | _Api]] = {
 
 
 def _lose(record: Record, row: int) -> None:
-    """Note that a copy is lost; if somebody had begun with it, from when that came to nothing."""
+    """Note that a copy is lost; if somebody had it, from when that came to nothing."""
     record.lost.append(row)
-    numbers, *_, ended = record.interrupted
-    times = [end for number, end in zip(numbers, ended, strict=True) if number == row]
+    numbers, _, released, _, _ = record.interrupted
+    times = [end for number, end in zip(numbers, released, strict=True) if number == row]
     if times:
         record.vanished.append(max(times))
         record.departed.append(max(times))

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
@@ -32,6 +29,7 @@ from ..processes import (
     StoredQueue,
 )
 from ..processes.crashes import crash
+from ..processes.directory import own_directory
 from ..processes.recursions import before, bounded_queue, draw, unbounded_queue
 from ..processes.simqueue import Cost
 from ..queues import FileQueue, MemoryQueue, MessageQueue, SQLiteQueue
@@ -39,19 +37,6 @@ from .base import OpenScenario, Progress, parameter
 from .forecasts import queue_forecast
 
 __all__ = ["PointToPoint"]
-
-
-_ROOM = 1 << 30  # bytes that must be free: containers may have next to none
-
-
-def _fast_place() -> str | None:
-    """Where to put a run's files: in memory, where the system offers that.
-
-    What a crash leaves is worked out from what was synced, so a run need not wait for a disk.
-    """
-    memory = "/dev/shm"
-    has_room = os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > _ROOM
-    return memory if has_room else None
 
 
 class PointToPoint(OpenScenario):
@@ -88,13 +73,25 @@ class PointToPoint(OpenScenario):
         0.01, "time after a put at which sync=batch syncs at the latest", unit="s", gt=0
     )
     put_cost: float | None = parameter(
-        None, "time that a put takes the producer; none: as the profile says", unit="s", ge=0
+        None,
+        "time that a put takes the producer; none: as the profile says",
+        unit="s",
+        ge=0,
+        le=1e6,
     )
     get_cost: float | None = parameter(
-        None, "time that a get takes the consumer; none: as the profile says", unit="s", ge=0
+        None,
+        "time that a get takes the consumer; none: as the profile says",
+        unit="s",
+        ge=0,
+        le=1e6,
     )
     ack_cost: float | None = parameter(
-        None, "time that an ack takes the consumer; none: as the profile says", unit="s", ge=0
+        None,
+        "time that an ack takes the consumer; none: as the profile says",
+        unit="s",
+        ge=0,
+        le=1e6,
     )
     costs: CostProfile | None = parameter(
         None, "what operations on the disk cost; none: as measured for the workbook"
@@ -276,8 +273,8 @@ class PointToPoint(OpenScenario):
             with MemoryQueue(self.capacity or 0, clock=env.clock) as real:
                 yield SimQueue(env, real, **common)
             return
-        with TemporaryDirectory(prefix="simlib-", dir=_fast_place()) as place:
-            opened = self._opener(env, Path(place))
+        with own_directory() as directory:
+            opened = self._opener(env, directory)
             batched = self.queue != "memory" and self.sync == "batch"
             sync_time = self.sync_time if batched else None
             breaks = bool(self.crashes)
@@ -286,14 +283,14 @@ class PointToPoint(OpenScenario):
             ) as queue:
                 yield queue
 
-    def _opener(self, env: Environment, place: Path) -> Callable[[], MessageQueue]:
-        """What opens the real queue at that place."""
+    def _opener(self, env: Environment, directory: Path) -> Callable[[], MessageQueue]:
+        """What opens the real queue in that directory."""
         maxsize = self.capacity or 0
         if self.queue == "memory":
             return partial(MemoryQueue, maxsize, clock=env.clock)
         kind, path = {
-            "file": (FileQueue, place / "queue"),
-            "sqlite": (SQLiteQueue, place / "queue.db"),
+            "file": (FileQueue, directory / "queue"),
+            "sqlite": (SQLiteQueue, directory / "queue.db"),
         }[self.queue]
         return partial(
             kind,

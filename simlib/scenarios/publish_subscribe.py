@@ -36,7 +36,8 @@ class PublishSubscribe(OpenScenario):
 
     In a "fan-out" each subscriber has a queue of its own and gets a copy of each message, or of
     those that its binding matches. "Competing" subscribers share one queue, and each message goes
-    to one of them. In a "group" the messages go to partitions in turn, and each partition is a
+    to one of them, in turn: whoever has no credit at its turn stands aside, and comes back last.
+    In a "group" the messages go to partitions in turn, and each partition is a
     queue that one subscriber alone consumes, which keeps their order.
 
     **A row of the result is a copy**, and the ledger counts copies: three subscribers in a fan-out

@@ -81,6 +81,15 @@ class SyncVsAsync(OpenScenario):
     def places(self) -> int | None:
         return self.capacity
 
+    @property
+    def offered_load(self) -> float:
+        """``load`` with gets and acks, or what arrives per connection, if that is more."""
+        each, held = self.service.average, self.service.average
+        if self.mode == "async":
+            each, held = each + self.get_cost + self.ack_cost, self.put_cost
+        connections = (held + 2 * self.network) / self.connections
+        return self.arrival_rate * max(each / self.workers, connections)
+
     def obstacle(self) -> str | None:
         for name in ("capacity", "outage", "slowdown"):
             if getattr(self, name) is not None:

@@ -6,5 +6,6 @@ require("sim", __name__)
 
 from .base import Value, parameter
 from .errors import ParameterError
+from .tables import html_table
 
-__all__ = ["ParameterError", "Value", "parameter"]
+__all__ = ["ParameterError", "Value", "html_table", "parameter"]

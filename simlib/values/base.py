@@ -69,6 +69,20 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def _signature(kind: type[BaseModel]) -> inspect.Signature:
+    """Names and defaults; what is allowed is in the documentation, and types would hide them."""
+    named, nothing = inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.empty
+    return inspect.Signature(
+        [
+            inspect.Parameter(
+                name, named, default=nothing if info.is_required() else info.get_default()
+            )
+            for name, info in kind.model_fields.items()
+            if name != "kind"
+        ]
+    )
+
+
 class Value(BaseModel):
     """Parameters that were checked, and are not to be changed.
 
@@ -120,6 +134,7 @@ class Value(BaseModel):
     @classmethod
     def __pydantic_init_subclass__(cls, **options: Any) -> None:
         super().__pydantic_init_subclass__(**options)
+        cls.__signature__ = _signature(cls)
         told = inspect.cleandoc(cls.__dict__.get("__doc__") or "")
         if cls.model_fields and "\nParameters\n" not in told:
             table = text_table(parameter_rows(cls))

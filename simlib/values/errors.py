@@ -66,7 +66,8 @@ def problems(details: Iterable[Any], known: Known) -> list[Problem]:
         if isinstance(error, ParameterError):
             found += [_inside(path, problem) for problem in error.problems]
         elif detail["type"] == "value_error":
-            found.append(Problem(path, str(error)))
+            name = str([*detail["loc"], ""][0])  # those who find it may have said it already
+            found.append(Problem(path, str(error).removeprefix(f"{name} ")))
         elif detail["type"] == "extra_forbidden":
             unknown.append(_unknown(path, str(detail["loc"][-1]), known))
         elif detail["type"] == "missing":

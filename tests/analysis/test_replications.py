@@ -1,10 +1,27 @@
 """Replications, intervals and paired comparisons."""
 
+import warnings
+
 import numpy as np
 import pytest
 
-from simlib.analysis import Comparison, Replications, compare, interval, replicate
+from simlib import Exponential, Replay, Trace
+from simlib.analysis import (
+    Comparison,
+    DoubtWarning,
+    Replications,
+    compare,
+    explain,
+    half_width,
+    interval,
+    replicate,
+    snapshots,
+    welch,
+)
 from simlib.scenarios import PointToPoint
+
+# Short runs will do for what is tested here.
+pytestmark = pytest.mark.filterwarnings("ignore::simlib.analysis.DoubtWarning")
 
 SHORT = PointToPoint(messages=500)
 
@@ -43,7 +60,9 @@ def test_more_replications_begin_with_the_same_ones() -> None:
 
 
 def test_an_unknown_metric_is_refused_with_those_that_are_known() -> None:
-    with pytest.raises(KeyError, match="no metric 'latency'; there are throughput, latency_mean"):
+    with pytest.raises(
+        KeyError, match=r"no metric 'latency'; did you mean.* there are throughput, latency_mean"
+    ):
         replicate(SHORT, 2)["latency"]
 
 
@@ -90,3 +109,89 @@ def test_p_of_a_paired_t_test() -> None:
 def test_a_comparison_needs_two() -> None:
     with pytest.raises(ValueError, match="2 or more scenarios, got 1"):
         compare(SHORT)
+
+
+@pytest.mark.parametrize("seed", [None, True, [1], -1, 1.5, "1"])
+def test_a_seed_that_is_none_is_refused(seed: object) -> None:
+    with pytest.raises(ValueError, match="seed must be a whole number >= 0, got"):
+        replicate(SHORT, 2, seed=seed)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("scenario", [PointToPoint, None, 5, "x"])
+def test_what_is_no_scenario_is_refused(scenario: object) -> None:
+    for call in (replicate, lambda each: compare(SHORT, each), welch, _snapshots, explain):
+        with pytest.raises(TypeError, match="scenario must be one such as PointToPoint"):
+            call(scenario)
+
+
+def _snapshots(scenario: PointToPoint) -> object:
+    return snapshots(scenario, [1.0])
+
+
+def test_a_goal_is_one_of_half_width_and_about_a_figure_that_there_is() -> None:
+    for until in ("x", 5, ("latency_mean", 0.1, 0.95)):
+        with pytest.raises(TypeError, match="until must be made by half_width"):
+            replicate(SHORT, 2, until=until)  # type: ignore[arg-type]
+    with pytest.raises(KeyError, match="no metric 'nope'; there are throughput"):
+        replicate(SHORT, 3, until=half_width("nope", 0.1))
+    with pytest.raises(ValueError, match="most must be a whole number >= 5, got 3"):
+        replicate(SHORT, 5, until=half_width("latency_mean", 0.1), most=3)
+
+
+def test_a_comparison_of_runs_in_doubt_warns() -> None:
+    """The truth is 12.9 s, and the interval says 1.4 ± 0.5."""
+    near = SHORT.replace(load=0.95)
+    pairs = compare(near, near.replace(service=Exponential(mean=1.02)), replications=10)
+    calls = (
+        lambda: pairs.interval("latency_mean"),
+        lambda: pairs.table,
+        lambda: pairs.pairs("latency_mean"),
+    )
+    for call in calls:
+        with pytest.warns(DoubtWarning, match="scenario 0, 10 of 10 runs: short") as caught:
+            call()
+        assert len(caught) == 1
+        assert caught[0].filename == __file__
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_comparison_of_runs_that_can_be_trusted_does_not_warn() -> None:
+    long = PointToPoint(messages=20_000)
+    assert (
+        compare(long, long.replace(consumers=2), replications=5).interval("latency_mean").high < 0
+    )
+
+
+def test_throughputs_that_differ_by_the_end_of_the_runs_only_are_in_doubt() -> None:
+    """Both do all that comes, and 30 short runs show a difference nonetheless."""
+    slow = PointToPoint(messages=500, service=Exponential(mean=1.0))
+    pairs = compare(slow, slow.replace(service=Exponential(mean=0.6)), replications=30)
+    with pytest.warns(DoubtWarning, match="end with their last messages, and that alone makes"):
+        found = pairs.interval("throughput")
+    assert found.low > 0
+    with pytest.warns(DoubtWarning, match="end with their last messages"):
+        pairs.pairs("throughput")
+    overload = compare(slow.replace(load=1.5), slow.replace(load=1.5, consumers=2), replications=5)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert overload.interval("throughput").low > 0
+    assert not any("end with" in str(each.message) for each in caught)
+
+
+def test_places_of_a_comparison_that_are_not_there_are_refused() -> None:
+    pairs = compare(SHORT, SHORT.replace(consumers=2), replications=2)
+    with pytest.raises(ValueError, match="there are 2 scenarios, counted from 0, and none at 2"):
+        pairs.interval("latency_mean", b=2)
+
+
+def test_copies_of_one_run_are_said_to_be_that() -> None:
+    recorded = PointToPoint(
+        interarrival=Trace(times=[0.0, 4.0, 7.0]), service=Replay(values=[1.0, 2.0, 3.0])
+    )
+    runs = replicate(recorded, 5)
+    with pytest.warns(DoubtWarning, match="all 5 runs are the same: nothing in them is random"):
+        found = runs.interval("latency_p99")
+    assert "±" not in str(found)
+    assert str(found).endswith("in every run")
+    assert not any("the same" in doubt for doubt in replicate(recorded, 1).doubts)
+    assert "±" in str(replicate(SHORT, 3).interval("latency_p99"))

@@ -134,7 +134,7 @@ def _hyperexponential(x: Any) -> Any:
         (Hyperexponential(2.0, 2.0), _hyperexponential),
         (Uniform(1.0, 3.0), stats.uniform(1.0, 2.0).cdf),
     ],
-    ids=lambda value: str(value) if isinstance(value, Distribution) else None,
+    ids=lambda given: type(given).__name__ if isinstance(given, Distribution) else None,
 )
 def test_samples_have_the_shape_that_the_name_says(
     distribution: Distribution, cdf: Callable[[Any], Any]

@@ -92,8 +92,35 @@ def test_a_row_that_is_too_short_is_named_by_its_line(write: Write) -> None:
         read_times(write("id,when\n1,5\n2\n3,7\n"), "when")
 
 
-def test_a_row_that_is_longer_or_shorter_elsewhere_does_no_harm(write: Write) -> None:
-    assert seconds(write("when,id\n5,1,extra\n6\n7,3\n"), "when") == [0.0, 1.0, 2.0]
+def test_a_row_that_is_shorter_elsewhere_does_no_harm(write: Write) -> None:
+    assert seconds(write("when,id\n5,1\n6\n7,3\n"), "when") == [0.0, 1.0, 2.0]
+
+
+@pytest.mark.parametrize("row", ["1,000", "1,5;2"])
+@pytest.mark.parametrize("first", ["time", "0.5", "# seconds"])
+def test_a_row_with_more_cells_than_the_first_is_refused(
+    write: Write, first: str, row: str
+) -> None:
+    with pytest.raises(TraceError, match=r"line 3: 2 cells, but the first row has 1; quote a cell"):
+        read_times(write(f"{first}\n1\n{row}\n"))
+
+
+NO_TIMES = ["NaT", "nan", "inf", "-inf", "2020-13-45", "1.2.3", "now", "Today", "2020-13-45T01:00Z"]
+
+
+@pytest.mark.parametrize("cell", NO_TIMES)
+@pytest.mark.parametrize("others", ["1\n2\n", "2024-05-01\n2024-05-02\n"])
+def test_a_first_cell_that_is_no_time_is_not_dropped_as_a_header(
+    write: Write, cell: str, others: str
+) -> None:
+    with pytest.raises(TraceError, match=r"line 1: .* is not a number of seconds, or a date"):
+        read_times(write(f"{cell}\n{others}"))
+
+
+@pytest.mark.parametrize("cell", ["now", "today", "NOW", "Today"])
+def test_the_wall_clock_is_no_recorded_time(write: Write, cell: str) -> None:
+    with pytest.raises(TraceError, match=r"line 3: .* is not a date and time in ISO 8601"):
+        read_times(write(f"time\n2024-05-01\n{cell}\n"))
 
 
 def test_equal_times_arrive_together(write: Write) -> None:

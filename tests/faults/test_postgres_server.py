@@ -10,7 +10,8 @@ import subprocess
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NoReturn
@@ -192,6 +193,176 @@ def test_a_commit_whose_answer_is_lost_is_looked_up(
         assert queue.put(b"1") == 1
         assert not cursors
         assert drain(queue) == [b"1"]
+
+
+class Proxy:
+    """Stands between a client and a server, and can forget all connections on one side only."""
+
+    def __init__(self, port: int) -> None:
+        self._target = port
+        self._near: list[socket.socket] = []
+        self._ends: list[socket.socket] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = self._listener.accept()
+                far = socket.create_connection(("127.0.0.1", self._target))
+                self._near.append(near)
+                self._ends += (near, far)
+                for one, other in ((near, far), (far, near)):
+                    threading.Thread(target=self._pump, args=(one, other), daemon=True).start()
+
+    def _pump(self, one: socket.socket, other: socket.socket) -> None:
+        with suppress(OSError):
+            while data := one.recv(65536):
+                other.sendall(data)
+
+    def forget(self) -> None:
+        """The clients' connections break, and the server is told nothing."""
+        for near in self._near:
+            near.shutdown(socket.SHUT_RDWR)
+        self._near.clear()
+
+    def close(self) -> None:
+        self.forget()
+        for one in (self._listener, *self._ends):
+            one.close()
+
+
+def test_a_session_that_only_the_server_takes_for_alive_is_ended(
+    server: Server, background: Any
+) -> None:
+    with closing(Proxy(server.port)) as proxy:
+        dsn = server.dsn.replace(f"port={server.port}", f"port={proxy.port}")
+        with PostgresQueue(dsn, "half open") as queue:
+            queue.put_many([b"1", b"2"])
+            held = queue.get()
+            proxy.forget()
+            assert background(lambda: queue.put(b"3")).outcome() == 3
+            proxy.forget()
+            assert background(lambda: queue.get(timeout=1.0)).outcome().body == b"2"
+            queue.ack(held)
+            assert queue.unacked == 1
+
+
+def test_queues_in_two_schemas_of_a_database_have_nothing_to_do_with_each_other(
+    server: Server, background: Any
+) -> None:
+    with closing(psycopg.connect(server.dsn, autocommit=True)) as connection:
+        connection.execute("CREATE SCHEMA one; CREATE SCHEMA other")
+
+    def opened(schema: str) -> PostgresQueue:
+        return PostgresQueue(f"{server.dsn} options='-c search_path={schema}'", "q")
+
+    one, other = (background(partial(opened, schema)).outcome() for schema in ("one", "other"))
+    with other:
+        other.put(b"2")
+        one.put(b"1")
+        assert one.get().body == b"1"
+        one._kill()
+        with opened("one") as again:
+            # Its dead owner had the same number as the other schema's living one.
+            assert again.get(timeout=20.0).attempts == 2
+        assert drain(other) == [b"2"]
+
+
+@pytest.mark.parametrize(
+    ("options", "damage", "words"),
+    [
+        ("", "ALTER TABLE simlib_message_1 RENAME COLUMN body TO content", 'column "body"'),
+        ("", "DROP TABLE simlib_message_1", "simlib_message_1"),
+        ("", "DELETE FROM simlib_message_1; DELETE FROM simlib_queue_1", "not in the server any"),
+        ("-c default_transaction_read_only=on", "SELECT", "read-only transaction"),
+        ("-c statement_timeout=100", "BEGIN; LOCK TABLE simlib_queue_1", "statement timeout"),
+    ],
+)
+def test_what_a_server_refuses_is_an_error_of_queues(
+    server: Server, options: str, damage: str, words: str
+) -> None:
+    with closing(psycopg.connect(server.dsn, autocommit=True)) as connection:
+        connection.execute("DROP SCHEMA IF EXISTS refusing CASCADE; CREATE SCHEMA refusing")
+        connection.execute("SET search_path = refusing")
+        path = f"{server.dsn} options='-c search_path=refusing"
+        PostgresQueue(f"{path}'", "q").close()
+
+        def use() -> None:
+            with PostgresQueue(f"{path} {options}'", "q") as queue:
+                connection.execute(damage)
+                queue.put(b"1")
+
+        with pytest.raises(QueueError, match=words):
+            use()
+
+
+def test_writers_are_put_in_order_whatever_isolation_is_usual(
+    server: Server, background: Any
+) -> None:
+    dsn = f"{server.dsn} options='-c default_transaction_isolation=serializable'"
+    with PostgresQueue(dsn, "serializable") as one, PostgresQueue(dsn, "serializable") as other:
+
+        def put(queue: PostgresQueue) -> None:
+            for _ in range(size(20, 500)):
+                queue.put(b"")
+
+        for each in [background(partial(put, queue)) for queue in (one, other)]:
+            each.outcome()
+        assert len(drain(one)) == 2 * size(20, 500)
+
+
+@pytest.mark.parametrize("dsn", [None, 5, "host=127.0.0.1 nonsense=1", "no equals sign"])
+def test_a_dsn_that_is_none_is_refused(dsn: Any) -> None:
+    with pytest.raises(ValueError, match="dsn must be"):
+        PostgresQueue(dsn, "q")
+
+
+def test_as_many_messages_as_there_are_may_be_asked_for(server: Server) -> None:
+    with PostgresQueue(server.dsn, "many") as queue:
+        queue.put(b"1")
+        assert len(queue.get_many(10**20)) == 1
+
+
+def test_an_interrupt_leaves_the_session_idle_or_has_it_made_again(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is let in after each call that is made on a cursor, in turn."""
+    calls: list[Callable[[PostgresQueue, Any], Any]] = [
+        lambda queue, held: queue.put(b"new"),
+        lambda queue, held: queue.get(),
+        lambda queue, held: queue.ack(held),
+        lambda queue, held: queue.nack(held),
+    ]
+    usual = psycopg.Cursor.execute
+    left = 0
+
+    def execute(cursor: Any, *args: Any, **options: Any) -> Any:
+        nonlocal left
+        result = usual(cursor, *args, **options)
+        left -= 1
+        if not left:
+            raise KeyboardInterrupt
+        return result
+
+    monkeypatch.setattr(psycopg.Cursor, "execute", execute)
+    with (
+        PostgresQueue(server.dsn, "interrupted") as queue,
+        PostgresQueue(server.dsn, "interrupted") as other,
+    ):
+        for call in calls:
+            for place in range(1, 7):
+                queue.put_many([b"1", b"2"])
+                held = queue.get()
+                left = place
+                with suppress(KeyboardInterrupt):
+                    call(queue, held)
+                left = 0
+                assert other.put(b"3") == queue.put(b"4") - 1
+                queue.ack_many(queue.get_many(99))
+                assert queue.qsize() == 0
+                assert queue.ids() == other.ids()
 
 
 def test_a_server_that_is_not_there_is_an_error_that_says_so(server: Server) -> None:

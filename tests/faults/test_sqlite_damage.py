@@ -410,6 +410,26 @@ def test_recovering_says_when_a_file_is_short_old_or_gone(quickly: None, memory_
     assert silent < len(damages) / 4  # Pages of which the log has the newer state are no loss.
 
 
+@pytest.mark.parametrize("small", ["closed"], indirect=True)
+def test_recovering_says_when_a_page_hides_a_row(small: Any, memory_path: Path) -> None:
+    files, expected = small
+    leaves = [at for at in range(4096, len(files["q.db"]), 4096) if files["q.db"][at] == 0x0D]
+    hidden = 0
+    for at in leaves:
+        content = bytearray(files["q.db"])
+        if not content[at + 4]:
+            continue
+        newest = at + int.from_bytes(content[at + 6 + 2 * content[at + 4] :][:2], "big")
+        for place, flip in ((at + 4, content[at + 4] ^ (content[at + 4] - 1)), (newest + 2, 0xFF)):
+            damaged = bytearray(content)
+            damaged[place] ^= flip
+            path = lay_out(memory_path / "copy", {"q.db": bytes(damaged)})
+            salvage = recover(path, memory_path / "copy" / "new.db")
+            assert salvage.lost
+            hidden += salvage.messages < len(expected)
+    assert hidden
+
+
 @pytest.mark.parametrize("there", [True, False], ids=["empty", "gone"])
 @pytest.mark.parametrize("marked", [True, False], ids=["marked", "unmarked"])
 def test_a_database_that_is_gone_leaves_its_log_in_peace(

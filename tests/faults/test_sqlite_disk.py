@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 import subprocess
 import sys
@@ -54,6 +55,24 @@ def test_a_full_disk_refuses_puts_and_lets_everything_out(
     with SQLiteQueue(folder / "q.db") as queue:
         assert queue.put(b"there is room again") == put[-1] + 1
     assert [entry.name for entry in folder.iterdir()] == ["q.db"]
+
+
+def test_a_queue_that_a_full_disk_does_not_let_open_says_so(
+    small_disk: Callable[[int], Path],
+) -> None:
+    folder = small_disk(8 << 20)
+    queue = SQLiteQueue(folder / "q.db")
+    queue.put(b"1")
+    queue._kill()
+    (folder / "q.db-shm").unlink()
+    os.truncate(folder / "q.db-owner-2", 4096)  # Its reserve was used up.
+    fill(folder / "ballast")
+    with pytest.raises(OSError, match="No space left") as caught:
+        SQLiteQueue(folder / "q.db")
+    assert caught.value.errno == errno.ENOSPC
+    (folder / "ballast").unlink()
+    with SQLiteQueue(folder / "q.db") as queue:
+        assert queue.get().body == b"1"
 
 
 @pytest.mark.parametrize(("call", "first"), [("fdatasync", 30), ("pwrite64", 120)])

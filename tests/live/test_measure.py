@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import threading
+import time
 from collections.abc import Callable
 from contextlib import closing
 from functools import partial
@@ -22,6 +22,7 @@ from simlib.live.measure import (
     measure_opening,
     measure_postgres,
     measure_threads,
+    own_schema,
 )
 from simlib.queues import FileQueue, MemoryQueue, Message, QueueClosedError, QueueError
 
@@ -113,11 +114,22 @@ def test_a_server_is_measured_and_left_as_it_was(
         ("postgres", operation, 9) for operation in ("put", "get", "ack")
     ]
     server = "host=127.0.0.1 port=5432 dbname=test user=postgres"
-    with closing(psycopg.connect(server)) as connection:
-        left = connection.execute(
-            "SELECT 1 FROM pg_namespace WHERE nspname = %s", (f"simlib_measure_{os.getpid()}",)
-        ).fetchall()
-    assert left == []
+
+    def schemas() -> set[str]:
+        with closing(psycopg.connect(server)) as connection:
+            rows = connection.execute("SELECT nspname FROM pg_namespace").fetchall()
+        return {name for (name,) in rows}
+
+    killed, living = (psycopg.connect(server, autocommit=True) for _ in range(2))
+    with closing(living), own_schema(living, "simlib_measure") as in_use:
+        with own_schema(killed, "simlib_measure") as left:
+            killed.close()
+        end = time.monotonic() + 60.0
+        while left in schemas():  # Until the server has noticed that the session has ended.
+            assert time.monotonic() < end
+            measure_postgres(messages=1)
+        assert in_use in schemas()
+    assert in_use not in schemas()
 
 
 def test_without_a_server_the_error_says_where_nobody_answers() -> None:

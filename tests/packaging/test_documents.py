@@ -45,3 +45,8 @@ def test_the_trace_is_as_its_readme_says() -> None:
     sale = sum(120 <= time < 165 for time in trace.times)
     assert abs(sale - 60 * 45) < 4 * (60 * 45) ** 0.5
     assert abs(len(trace.times) - sale - 24 * 255) < 4 * (24 * 255) ** 0.5
+
+
+@each_document
+def test_no_table_is_split(document: Path) -> None:
+    assert not re.search(r"^\|.*\|\n\n\|(?!.*\n\|[-: |]+\|$)", document.read_text("utf-8"), re.M)

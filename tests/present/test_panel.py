@@ -1,16 +1,17 @@
 """Panels without a browser: what the front end would send, and what the learner would see."""
 
-import base64
-import io
+import os
 import re
+import signal
 from typing import Any
+from xml.etree import ElementTree
 
-import matplotlib.image
 import pytest
 
-from simlib import Crash, Deterministic, Exponential, Outage
-from simlib.present import Panel, panel
-from simlib.scenarios import PointToPoint, PublishSubscribe, SyncVsAsync
+from simlib import Crash, Deterministic, Exponential, Linger, Outage
+from simlib.present import COLOURS, Panel, lost_and_doubled, panel
+from simlib.present.controls import Choice
+from simlib.scenarios import Delivery, PointToPoint, PublishSubscribe, SyncVsAsync
 
 
 @pytest.fixture
@@ -25,46 +26,148 @@ def load_panel() -> Panel:
 
 
 def move(control: Any, value: Any) -> None:
-    """The message that the front end sends when a control is moved."""
-    options = getattr(control, "options", None)
-    state = {"value": value} if options is None else {"index": options.index(value)}
+    """The message that the front end sends when a control is moved, or typed in."""
+    if control.kind == "box":
+        send(control, typed=str(value))
+    else:
+        places = control.options if isinstance(control, Choice) else control.stops
+        near = [place for place, each in enumerate(places) if _same(each, value)]
+        send(control, **({"position": near[0]} if near else {"typed": str(value)}))
+
+
+def _same(one: Any, other: Any) -> bool:
+    return bool(one == other if isinstance(one, str) else one == pytest.approx(other))
+
+
+def send(control: Any, **state: Any) -> None:
     data = {"method": "update", "state": state, "buffer_paths": []}
     control._handle_msg({"content": {"data": data}, "buffers": []})
 
 
-def pixels(shown: Panel) -> Any:
-    found = re.search(r'src="data:image/png;base64,([^"]+)"', shown.picture.value)
-    assert found
-    return matplotlib.image.imread(io.BytesIO(base64.b64decode(found[1])))
+def press_reset(shown: Any) -> None:
+    data = {"method": "custom", "content": "reset"}
+    shown.status._handle_msg({"content": {"data": data}, "buffers": []})
+
+
+def cells(shown: Panel) -> dict[str, list[str]]:
+    """The table below the picture, by its rows' names."""
+    table = ElementTree.fromstring(re.sub(r"</table>.*", "</table>", shown.table.value))
+    return {
+        row.findtext("th") or "": [cell.text or "" for cell in row.findall("td")]
+        for row in table.findall("tbody/tr")
+    }
 
 
 def test_a_moved_slider_runs_the_scenario_and_draws_another_picture(load_panel: Panel) -> None:
-    before, said = pixels(load_panel), load_panel.alt
+    before, said = load_panel.picture.value, load_panel.alt
     move(load_panel.controls["load"], 0.5)
     assert load_panel.results["run"].scenario.load == pytest.approx(0.5)
     assert load_panel.alt != said
-    assert pixels(load_panel).shape == before.shape
-    assert (pixels(load_panel) != before).any()
+    assert load_panel.picture.value != before
 
 
 def test_the_picture_says_what_is_to_be_seen(load_panel: Panel) -> None:
     most = load_panel.results["run"].series["in_system"].max()
     assert f"at most {most:.0f}" in load_panel.alt
-    assert f'alt="{load_panel.alt}"' in load_panel.picture.value
+    drawn = ElementTree.fromstring(load_panel.picture.value)[0]
+    assert drawn.get("aria-label") == load_panel.alt
+    assert drawn.get("role") == "img"
 
 
-def test_a_bad_value_is_explained_in_place_of_the_result(load_panel: Panel) -> None:
-    move(load_panel.controls["messages"], 0)
-    assert load_panel.results == {}
-    assert "messages" in load_panel.picture.value
-    assert "must be &gt;= 1 messages, got 0" in load_panel.picture.value
-    assert "got 0" in load_panel.picture.value
-    assert 'role="alert"' in load_panel.picture.value
-    assert load_panel.table.value == ""
-    assert "error" in load_panel.status.value
-    move(load_panel.controls["messages"], 300)
-    assert load_panel.error is None
-    assert len(load_panel.results["run"].messages) == 300
+def test_what_the_scenario_refuses_is_explained_in_place_of_the_result() -> None:
+    shown = panel(PointToPoint, {"linger": LINGERS, "capacity": [None, 2]}, messages=50)
+    drawn, table = shown.picture.value, shown.table.value
+    move(shown.controls["linger"], "5 per put")
+    move(shown.controls["capacity"], "2")
+    assert shown.results == {}
+    assert "a batch of 5 messages never fits into capacity=2" in shown.picture.value
+    assert 'role="alert"' in shown.picture.value
+    assert "error" in shown.status.value
+    # The old picture and table go on taking their place on the page, and nothing else.
+    assert 'class="panel-gone" aria-hidden="true"><svg' in shown.picture.value
+    assert "panel-gone" in shown.table._dom_classes
+    move(shown.controls["capacity"], "none")
+    assert shown.error is None
+    assert "alert" not in shown.picture.value
+    assert "panel-gone" not in shown.table._dom_classes
+    press_reset(shown)
+    assert (shown.picture.value, shown.table.value) == (drawn, table)
+
+
+LINGERS = {"none": None, "5 per put": Linger(batch_size=5, time=1.0)}
+
+
+def test_the_old_error_is_gone_before_the_next_run_begins() -> None:
+    shown = panel(_Nosy, {"consumers": (1, 2)}, messages=10)
+    shown.base = _Failing(messages=10)
+    shown.run()
+    seen.clear()
+    shown.base = _Nosy(messages=10)
+    seen.append(shown)
+    shown.run()
+    assert "alert" not in seen[1]
+    seen.clear()
+
+
+seen: list[Any] = []
+
+
+class _Nosy(PointToPoint):
+    """Looks at the panel while it runs."""
+
+    def run(self, *arguments: Any, **options: Any) -> Any:
+        seen.extend(each.picture.value for each in seen[:1])
+        return super().run(*arguments, **options)
+
+
+@pytest.mark.parametrize(
+    ("name", "typed", "said"),
+    [
+        ("load", "5", "5 is too much: 1.2 is the most"),
+        ("load", "0.01", "0.01 is too little: 0.1 is the least"),
+        ("load", "0,5", "0,5 is no number: write 0.5"),
+        ("load", "nan", "nan is no number"),
+        ("load", "1e400", "too much"),
+        ("consumers", "3.7", "3.7 is no whole number"),
+        ("consumers", "", "nothing is no number"),
+        ("seed", "1.5", "1.5 is no whole number"),
+        ("seed", "-1", "-1 is too little: 0 is the least"),
+        ("messages", "0", "0 is too little: 1 is the least"),
+        ("messages", "30000000", "30,000,000 is too much: 100,000 is the most"),
+        ("messages", "1e400", "too much"),
+        ("seed", "1e400", "too much"),
+    ],
+)
+def test_what_cannot_be_taken_is_answered_with_a_word(
+    load_panel: Panel, name: str, typed: str, said: str
+) -> None:
+    control, results = load_panel.controls[name], load_panel.results
+    before = control.value
+    send(control, typed=typed)
+    assert said in control.note
+    assert control.value == before
+    assert load_panel.results is results
+    press_reset(load_panel)
+    assert control.note == ""
+    assert float(control.typed) == before
+
+
+def test_any_number_between_the_bounds_may_be_typed(load_panel: Panel) -> None:
+    load = load_panel.controls["load"]
+    send(load, typed=" .625 ")
+    assert load.value == 0.625
+    assert load.texts[load.position] in ("0.6", "0.65")
+    assert load_panel.results["run"].scenario.load == pytest.approx(0.625)
+
+
+def test_set_refuses_what_a_learner_could_not_choose(load_panel: Panel) -> None:
+    with pytest.raises(ValueError, match=r"load: 5 is too much: 1\.2 is the most"):
+        load_panel.set(load=5)
+    with pytest.raises(ValueError, match="no control 'speed': load, consumers, messages, seed"):
+        load_panel.set(speed=5)
+    shown = panel(PointToPoint, {"queue": None}, messages=10)
+    with pytest.raises(ValueError, match="queue is one of memory, file, sqlite, and not 'disk'"):
+        shown.set(queue="disk")
 
 
 def test_an_error_text_cannot_bring_html_into_the_page() -> None:
@@ -84,7 +187,7 @@ def test_reset_puts_every_control_back_and_runs_once(load_panel: Panel) -> None:
     first = load_panel.picture.value
     move(load_panel.controls["load"], 0.5)
     move(load_panel.controls["seed"], 7)
-    load_panel.reset()
+    press_reset(load_panel)
     assert load_panel.controls["load"].value == pytest.approx(0.8)
     assert load_panel.controls["seed"].value == 1
     assert load_panel.picture.value == first
@@ -96,16 +199,17 @@ def test_the_same_seed_gives_the_same_table_and_picture(load_panel: Panel) -> No
     assert load_panel.table.value != table
     move(load_panel.controls["seed"], 1)
     assert load_panel.table.value == table
+    press_reset(load_panel)
     assert load_panel.picture.value == picture
 
 
 def test_controls_come_from_what_the_parameters_say_of_themselves() -> None:
     shown = panel(SyncVsAsync, ["mode", "workers", "network", "load"], messages=50)
-    assert shown.controls["mode"].options == ("sync", "async")
-    assert (shown.controls["workers"].min, shown.controls["workers"].max) == (1, 1000)
-    assert (shown.controls["load"].min, shown.controls["load"].max) == (0.05, 2)
-    assert shown.controls["network"].description == "network (s)"
-    assert shown.controls["mode"].tooltip == SyncVsAsync.model_fields["mode"].description
+    assert shown.controls["mode"].options == ["sync", "async"]
+    assert (shown.controls["workers"].low, shown.controls["workers"].high) == (1, 1000)
+    assert (shown.controls["load"].low, shown.controls["load"].high) == (0.05, 2)
+    assert shown.controls["network"].label == "network (s)"
+    assert shown.controls["mode"].hint == SyncVsAsync.model_fields["mode"].description
 
 
 def test_a_choice_may_stand_for_nothing_or_for_a_whole_object() -> None:
@@ -130,15 +234,9 @@ SAFETY = {
 def test_a_slider_may_set_several_parameters_at_once() -> None:
     shown = panel(PointToPoint, {"consumers": (1, 4)}, steps={"safety": SAFETY}, messages=20)
     slider = shown.controls["safety"]
-    assert not slider.continuous_update
     assert repr(shown) == "Panel(PointToPoint: consumers, safety, seed)"
     assert shown.results["run"].scenario.queue == "memory"
-    slider._handle_msg(
-        {
-            "content": {"data": {"method": "update", "state": {"index": 2}, "buffer_paths": []}},
-            "buffers": [],
-        }
-    )
+    send(slider, position=2)
     scenario = shown.results["run"].scenario
     assert (scenario.queue, scenario.sync, scenario.put_cost) == ("file", "always", 0.2)
     shown.set(safety="in between", consumers=3)
@@ -169,8 +267,7 @@ def test_variants_meet_the_same_arrivals() -> None:
     )
     call, queue = (shown.results[name].messages["created"] for name in ("call", "queue"))
     assert call.equals(queue)
-    assert "<th>call</th>" in shown.table.value
-    assert "<th>queue</th>" in shown.table.value
+    assert '<th scope="col">call</th><th scope="col">queue</th>' in shown.table.value
 
 
 def test_the_table_says_so_when_a_run_did_not_finish() -> None:
@@ -185,7 +282,8 @@ def test_the_panel_says_when_its_figures_are_in_doubt(load_panel: Panel) -> None
 
 
 def test_progress_ends_at_its_maximum(load_panel: Panel) -> None:
-    assert load_panel.progress.value == load_panel.progress.max
+    assert load_panel.status.part == 1
+    assert not load_panel.status.running
 
 
 @pytest.mark.parametrize("name", ["speed", "consumer"])
@@ -202,7 +300,8 @@ def test_a_parameter_without_numbers_needs_its_choices() -> None:
 def test_readers_that_show_no_widgets_get_the_picture(load_panel: Panel) -> None:
     bundle = load_panel._repr_mimebundle_()
     data = bundle[0] if isinstance(bundle, tuple) else bundle
-    assert data["text/html"] == load_panel.picture.value
+    assert data["text/html"].startswith('<img alt="Messages in the system')
+    assert "run this cell to get the sliders" in data["text/html"]
     assert data["text/plain"] == "Panel(PointToPoint: load, consumers, messages, seed)"
 
 
@@ -270,7 +369,8 @@ def test_a_subscriber_made_slower_falls_behind() -> None:
         move(shown.controls["slow_factor"], factor)
         waiting.append(shown.results["run"].summary()["queue_mean_3"])
         assert shown.results["run"].scenario.arrival_rate == pytest.approx(8)
-        assert f"<td>{80 * factor:.0f} %</td>" in shown.table.value  # the load, in the table
+        assert cells(shown)["messages that arrive"] == ["8/s"]
+        assert cells(shown)["load"] == [f"{80 * factor:.0f} %"]
     assert waiting == sorted(waiting)
     assert waiting[-1] > 20 * waiting[0]
 
@@ -293,12 +393,13 @@ def test_the_load_sets_the_arrivals_when_it_is_moved_itself() -> None:
     assert shown.results["run"].scenario.interarrival == shown.base.interarrival
 
 
-def test_a_load_moved_while_something_else_was_wrong_is_not_forgotten(load_panel: Panel) -> None:
-    move(load_panel.controls["messages"], 0)
-    move(load_panel.controls["load"], 0.5)
-    assert load_panel.error is not None
-    move(load_panel.controls["messages"], 100)
-    assert load_panel.results["run"].scenario.load == pytest.approx(0.5)
+def test_a_load_moved_while_something_else_was_wrong_is_not_forgotten() -> None:
+    shown = panel(PointToPoint, {"linger": LINGERS, "capacity": [None, 2], "load": None}, **TRAFFIC)
+    shown.set(linger="5 per put", capacity="2")
+    assert shown.error is not None
+    move(shown.controls["load"], 0.5)
+    move(shown.controls["capacity"], "none")
+    assert shown.results["run"].scenario.load == pytest.approx(0.5)
 
 
 def test_the_arrivals_may_be_chosen_themselves() -> None:
@@ -315,3 +416,107 @@ def test_the_arrivals_may_be_chosen_themselves() -> None:
     assert shown.results["run"].scenario.interarrival == Deterministic(value=0.2)
     move(shown.controls["consumers"], 2)
     assert shown.results["run"].scenario.interarrival == Deterministic(value=0.2)
+
+
+def test_a_warm_up_that_nobody_can_turn_never_stands_in_the_way() -> None:
+    shown = panel(SyncVsAsync, ["messages"], messages=3_000, warmup=1_000)
+    for messages, warmup in ((500, 166), (1, 0), (6_000, 2_000)):
+        move(shown.controls["messages"], messages)
+        assert shown.error is None
+        assert shown.results["run"].warmup == warmup
+
+
+def test_a_run_that_nobody_would_wait_for_is_refused_before_it_begins() -> None:
+    shown = panel(PointToPoint, ["duration"], duration=100.0, arrival_rate=10.0)
+    move(shown.controls["duration"], 1e6)
+    assert "about 10,000,000 messages, and a panel runs 100,000 at most" in shown.picture.value
+    assert shown.results == {}
+
+
+class _Interrupted(PointToPoint):
+    """What the Stop button does to the kernel, in the middle of a run."""
+
+    def run(self, *_: Any, **__: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGINT)
+        signal.pause()
+
+
+def test_a_run_can_be_stopped_and_the_panel_goes_on(load_panel: Panel) -> None:
+    base, load_panel.base = load_panel.base, _Interrupted(**dict(load_panel.base))
+    move(load_panel.controls["load"], 0.5)
+    assert load_panel.status.value == "stopped"
+    assert not load_panel.status.running
+    assert load_panel.results == {}
+    with pytest.raises(KeyboardInterrupt):  # So that the cells below don't run.
+        load_panel.run()
+    load_panel.base = base
+    move(load_panel.controls["load"], 0.6)
+    assert load_panel.error is None
+    assert load_panel.results["run"].scenario.load == pytest.approx(0.6)
+
+
+def grey(shown: Panel) -> int:
+    return shown.picture.value.count("#8c8c8c")
+
+
+def test_the_run_before_stays_in_grey(load_panel: Panel) -> None:
+    assert not grey(load_panel)
+    move(load_panel.controls["load"], 1.2)
+    assert grey(load_panel)
+    assert "the run before" in load_panel.picture.value
+    assert load_panel.alt.endswith("In grey: the run before.")
+    high = ticks(load_panel)
+    move(load_panel.controls["load"], 0.3)
+    assert ticks(load_panel) == high  # The axis has room for both.
+    move(load_panel.controls["load"], 0.35)
+    assert ticks(load_panel) != high
+    press_reset(load_panel)
+    assert not grey(load_panel)
+
+
+def ticks(shown: Panel) -> list[str]:
+    """The numbers beside the vertical axis."""
+    found = re.findall(r'text-anchor: end" x="[^"]*"[^>]*>([^<]*)<', shown.picture.value)
+    return [each for each in found if each.isdigit()]
+
+
+def test_bars_stay_in_grey_too() -> None:
+    shown = panel(
+        Delivery, {"ack_lost": (0.0, 0.5, 0.1)}, draw=lost_and_doubled, messages=100, ack_lost=0.5
+    )
+    assert shown.results["run"].summary()["surplus"] > 80
+    move(shown.controls["ack_lost"], 0.0)
+    assert grey(shown)
+    assert ">80</text>" in shown.picture.value  # The axis has room for the bar before.
+    assert shown.picture.value.count("money") == 2  # in the picture and its description
+
+
+@pytest.mark.parametrize("colour", COLOURS)
+@pytest.mark.parametrize("page", ["#ffffff", "#111111"])
+def test_every_line_is_seen_on_a_white_page_and_on_a_dark_one(colour: str, page: str) -> None:
+    lighter, darker = sorted((_luminance(colour), _luminance(page)), reverse=True)
+    assert (lighter + 0.05) / (darker + 0.05) >= 3
+
+
+def _luminance(colour: str) -> float:
+    """As WCAG defines it."""
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    red, green, blue = (
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_a_picture_takes_the_colour_of_the_text_and_leaves_the_page_alone(
+    load_panel: Panel,
+) -> None:
+    drawn = load_panel.picture.value
+    assert 'fill="currentColor"' in drawn
+    assert "#000000" not in drawn
+    assert "<style" not in drawn  # It would hold for the whole page.
+    assert "<metadata" not in drawn
+    names = re.findall(r'\bid="([^"]*)"', drawn)
+    assert names
+    assert all(name.startswith(load_panel.model_id) for name in names)
+    for used in re.findall(r'(?:url\(#|href="#)([^")]*)', drawn):
+        assert used in names

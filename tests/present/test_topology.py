@@ -105,7 +105,7 @@ def play() -> RoutingPlayground:
 def enter(control: Any, value: str) -> None:
     """The message that the front end sends when somebody has typed, or chosen."""
     options = getattr(control, "options", None)
-    state = {"value": value} if options is None else {"index": options.index(value)}
+    state = {"typed": value} if options is None else {"position": options.index(value)}
     data = {"method": "update", "state": state, "buffer_paths": []}
     control._handle_msg({"content": {"data": data}, "buffers": []})
 
@@ -118,6 +118,29 @@ def test_a_typed_key_lights_up_other_queues(play: RoutingPlayground) -> None:
     assert play.status.value == "gets to audit"
     assert play.picture.value != before
     assert f'alt="{play.alt}"'.replace("'", "&#x27;") in play.picture.value
+
+
+def test_blanks_around_a_pattern_do_not_count(play: RoutingPlayground) -> None:
+    enter(play.controls["key"], " order.created ")
+    enter(play.controls["billing"], "order.*  ")
+    assert play.reached == ["audit", "billing", "mail"]
+
+
+def test_a_long_pattern_stays_in_the_picture() -> None:
+    pattern = "an.order.with.a.name.that.goes.on.and.on.and.on.and.on.and.on.for.ever.*"
+    broker = Broker()
+    broker.declare_exchange("events", "topic")
+    for name in (pattern, "other"):
+        broker.declare_queue(name)
+        broker.bind(name, "events", pattern)
+    ax = topology(broker)
+    assert pattern in ax.get_label()
+    figure = ax.get_figure()
+    figure.draw_without_rendering()
+    for text in ax.texts:
+        box = text.get_window_extent()
+        assert box.x0 >= 0
+        assert box.x1 <= figure.bbox.width
 
 
 def test_a_typed_pattern_counts_at_once(play: RoutingPlayground) -> None:

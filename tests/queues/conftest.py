@@ -12,15 +12,10 @@ from typing import Any, NoReturn, Protocol
 
 import pytest
 
+from simlib.live.measure import own_schema
 from simlib.queues import FileQueue, MemoryQueue, MessageQueue, PostgresQueue, SQLiteQueue
 
-# A schema of our own, so that several test runs can share the server. Whether it syncs its commits
-# is no matter here.
-SCHEMA = f"simlib_test_{os.getpid()}"
-SERVER = (
-    "host=127.0.0.1 port=5432 dbname=test user=postgres connect_timeout=5 "
-    f"options='-c search_path={SCHEMA} -c synchronous_commit=off'"
-)
+SERVER = "host=127.0.0.1 port=5432 dbname=test user=postgres connect_timeout=5"
 
 
 def _memory(folder: Path, **options: Any) -> MessageQueue:
@@ -43,8 +38,12 @@ def _sqlite(folder: Path, **options: Any) -> MessageQueue:
     return SQLiteQueue(folder / "q.db", **options)
 
 
+_postgres_schema: list[str] = []
+"""Where the schema of this test run is, once a test has asked for it."""
+
+
 def _postgres(folder: Path, **options: Any) -> MessageQueue:
-    return PostgresQueue(SERVER, str(folder), **options)
+    return PostgresQueue(_postgres_schema[-1], str(folder), **options)
 
 
 QUEUES: dict[str, Callable[..., MessageQueue]] = {
@@ -111,7 +110,8 @@ class Background:
 
 @pytest.fixture(scope="session")
 def postgres(missing: Callable[[str, str], NoReturn]) -> Iterator[str]:
-    """Where a PostgreSQL server is, with a schema that is dropped at the end."""
+    """Where a PostgreSQL server is, with a schema of our own, so that several test runs can share
+    it. Whether it syncs its commits is no matter here."""
     psycopg = pytest.importorskip("psycopg")
     try:
         connection = psycopg.connect(SERVER, autocommit=True)
@@ -120,11 +120,10 @@ def postgres(missing: Callable[[str, str], NoReturn]) -> Iterator[str]:
             f"a PostgreSQL server at 127.0.0.1:5432 with a database test ({error})",
             "apt-get install postgresql, and let the user postgres in from 127.0.0.1",
         )
-    with closing(connection):
-        connection.execute(f"CREATE SCHEMA {SCHEMA}")
-        yield SERVER
-        connection.execute("SET client_min_messages = warning")
-        connection.execute(f"DROP SCHEMA {SCHEMA} CASCADE")
+    with closing(connection), own_schema(connection, "simlib_test") as schema:
+        options = f"-c search_path={schema} -c synchronous_commit=off"
+        _postgres_schema.append(f"{SERVER} options='{options}'")
+        yield _postgres_schema[-1]
 
 
 @pytest.fixture(params=QUEUES)

@@ -10,7 +10,6 @@ system has done its part.
 from __future__ import annotations
 
 import _thread
-import dis
 import os
 import signal
 import sys
@@ -18,12 +17,13 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import CodeType, FrameType
 from typing import Any
 
 import pytest
+from instructions import is_ours, is_quiet
 
-import simlib.queues
 from simlib.queues import (
     Empty,
     FileQueue,
@@ -31,10 +31,11 @@ from simlib.queues import (
     MemoryQueue,
     Message,
     MessageQueue,
+    SQLiteQueue,
+    sqlite_durability,
 )
 from simlib.queues.crash import kill
 
-SOURCES = str(Path(simlib.queues.__file__).parent) + os.sep
 LEASE = 60.0
 
 
@@ -50,6 +51,14 @@ class Kind:
     """Whether a message comes back by itself after ``LEASE`` seconds."""
     calls: tuple[str, ...] = ("put", "get", "ack", "nack")
     """The beginnings of what is tried."""
+
+
+def _sqlite(*calls: str, **options: Any) -> Kind:
+    def opened(folder: Path, clock: Any) -> SQLiteQueue:
+        folder.mkdir(exist_ok=True)
+        return SQLiteQueue(folder / "q.db", batch_size=2, batch_time=None, clock=clock, **options)
+
+    return Kind(opened, leased="lease" in options, calls=calls or Kind.calls)
 
 
 def _file(*calls: str, **options: Any) -> Kind:
@@ -75,6 +84,10 @@ KINDS = {
     "file, never, bounded": _file("put", sync="never", maxsize=9),
     "file, never, lease": _file("get", "nack", sync="never", lease=LEASE),
     "file, never, strict acks": _file("ack", "nack", sync="never", sync_acks=True),
+    "sqlite, always": _sqlite(),
+    "sqlite, batch": _sqlite("put", sync="batch", maxsize=9),
+    "sqlite, never": _sqlite("get", sync="never", lease=LEASE),
+    "sqlite, strict acks": _sqlite("ack", sync_acks=True),
 }
 """A queue of another sort joins with a line here."""
 
@@ -97,11 +110,6 @@ CALLS: dict[str, Callable[[MessageQueue, Message], Any]] = {
 }
 
 
-QUIET = ("LOAD_", "STORE_", "POP_", "COPY", "SWAP", "BUILD_", "PUSH_NULL", "KW_NAMES", "PRECALL")
-"""How the names of instructions begin before which the interpreter looks for no signal, nor does
-any call that they make."""
-
-
 def walk(call: Callable[[], Any], walked: set[CodeType], at: int = 0) -> list[int]:
     """Make a call, and let a signal in before so many of the queue's instructions, from 1.
 
@@ -119,14 +127,14 @@ def walk(call: Callable[[], Any], walked: set[CodeType], at: int = 0) -> list[in
             if passed == at:
                 sys.settrace(None)  # The next step would be to see to the signal.
                 [_] = signals
-            elif not dis.opname[frame.f_code.co_code[frame.f_lasti]].startswith(QUIET):
+            elif not is_quiet(frame):
                 places.append(passed)
         return trace
 
     def enter(frame: FrameType, event: str, arg: Any) -> Any:
-        if frame.f_code not in walked and not frame.f_code.co_filename.startswith(SOURCES):
+        if frame.f_code not in walked and not is_ours(frame.f_code):
             return None
-        frame.f_trace_opcodes = True
+        frame.f_trace_opcodes, frame.f_trace_lines = True, False
         return trace
 
     usual = sys.gettrace()
@@ -167,12 +175,24 @@ def walked(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[CodeType]]:
 CASES = [(kind, call) for kind in KINDS for call in CALLS if call.startswith(KINDS[kind].calls)]
 
 
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder in memory, if there is one: SQLite waits for any disk. It reserves no space."""
+    monkeypatch.setattr(sqlite_durability, "_RESERVE", 1)
+    memory = Path("/dev/shm")
+    if not os.access(memory, os.W_OK):
+        yield tmp_path
+        return
+    with TemporaryDirectory(prefix="simlib-test-", dir=memory) as folder:
+        yield Path(folder)
+
+
 @pytest.mark.parametrize(("kind", "call"), CASES)
 def test_an_interrupt_at_any_instruction_does_no_harm(
-    tmp_path: Path, clock: Any, background: Any, walked: set[CodeType], kind: str, call: str
+    place: Path, clock: Any, background: Any, walked: set[CodeType], kind: str, call: str
 ) -> None:
     def begin(at: int) -> tuple[MessageQueue, Message]:
-        queue = KINDS[kind].open(tmp_path / str(at), clock)
+        queue = KINDS[kind].open(place / str(at), clock)
         queue.put_many([HELD, *READY])
         return queue, queue.get()
 
@@ -185,7 +205,7 @@ def test_an_interrupt_at_any_instruction_does_no_harm(
         walk(lambda: CALLS[call](queue, held), walked, at)  # noqa: B023
         try:
             # In a thread of its own: whatever the interrupted one still holds is in its way.
-            background(_check, KINDS[kind], tmp_path / str(at), clock, queue, held, at).outcome()
+            background(_check, KINDS[kind], place / str(at), clock, queue, held, at).outcome()
         except BaseException as error:
             error.add_note(f"after a signal before instruction {at}")
             raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import inspect
 import os
 import sqlite3
 import sys
@@ -17,7 +18,9 @@ import pytest
 from simlib.queues import (
     CorruptQueueError,
     Empty,
+    Full,
     LeaseLostError,
+    QueueClosedError,
     QueueError,
     SQLiteQueue,
     recover,
@@ -95,6 +98,44 @@ def test_two_handles_agree_about_the_bound(path: Path) -> None:
         other.put(b"2")
         assert one.full()
         assert other.full()
+
+
+def test_the_bound_may_change_at_any_time(path: Path, background: Any) -> None:
+    with SQLiteQueue(path) as q:
+        q.put(b"1")
+        q.maxsize = 1
+        assert q.full()
+        with pytest.raises(Full):
+            q.put(b"2", block=False)
+        putter = background(q.put, b"2")
+        q.maxsize = 2
+        assert putter.outcome() == 2
+        q.maxsize = 0
+        assert q.put(b"3") == 3
+
+
+def test_a_closed_queue_answers_nothing(path: Path) -> None:
+    q = SQLiteQueue(path)
+    q.close()
+    for call in (q.qsize, q.empty, q.full, q.__len__, q.flush, q.ids, q.due_in):
+        with pytest.raises(QueueClosedError):
+            call()
+
+
+def test_headers_that_the_stack_is_too_deep_for_leave_the_message_where_it_is(path: Path) -> None:
+    with SQLiteQueue(path) as q:
+        headers: Any = {}
+        for _ in range(90):
+            headers = {"k": headers}
+        q.put(b"1", headers=headers)
+
+        def deeply(levels: int) -> Any:
+            return deeply(levels - 1) if levels else q.get()
+
+        with pytest.raises(RecursionError):
+            deeply(sys.getrecursionlimit() - len(inspect.stack(0)) - 60)
+        assert (q.qsize(), q.unacked) == (1, 0)
+        assert q.get().attempts == 1
 
 
 def test_a_waiting_put_sees_that_another_handle_made_room(path: Path, background: Any) -> None:

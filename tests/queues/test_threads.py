@@ -7,16 +7,13 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import pytest
+from instructions import is_ours, is_quiet
 
-import simlib.queues
 from simlib.queues import Empty, LeaseLostError
-
-QUEUES = Path(simlib.queues.__file__).parent
 
 
 @pytest.fixture(autouse=True)
@@ -28,23 +25,26 @@ def _threads_take_turns_often() -> Iterator[None]:
 
 
 def restless(call: Callable[..., Any]) -> Callable[..., Any]:
-    """The same call, but in queues it lets other threads go on between any two instructions.
+    """The same call, but in queues it lets other threads go on wherever they may do so.
 
     Not in the room that turns messages into bytes: whoever is there holds the lock, or waits for
     the disk, which lets others go on, too.
     """
 
     def trace(frame: FrameType, event: str, arg: Any) -> Any:
-        file = Path(frame.f_code.co_filename)
-        if file.parent != QUEUES or file.name == "segments.py":
+        if not is_quiet(frame):
+            time.sleep(0)
+        return trace
+
+    def enter(frame: FrameType, event: str, arg: Any) -> Any:
+        if not is_ours(frame.f_code) or frame.f_code.co_filename.endswith("segments.py"):
             return None
-        frame.f_trace_opcodes = True
-        time.sleep(0)
+        frame.f_trace_opcodes, frame.f_trace_lines = True, False
         return trace
 
     def traced(*args: Any) -> Any:
         usual = sys.gettrace()
-        sys.settrace(trace)
+        sys.settrace(enter)
         try:
             return call(*args)
         finally:
@@ -144,35 +144,35 @@ def test_a_bounded_queue_never_holds_more_than_it_may(make_queue: Any, backgroun
 
 @pytest.mark.parametrize("how", ["one by one", "together", "returned", "prioritised"])
 def test_no_wake_up_of_a_get_is_lost(make_queue: Any, background: Any, how: str) -> None:
+    q = make_queue()
     for _ in range(100):
-        q = make_queue()
         returned = []
         if how == "returned":
             q.put_many([b"", b""])
             returned = q.get_many(2)
         getters = [background(q.get) for _ in range(2)]
         if how == "one by one":
-            q.put(b"")
-            q.put(b"")
+            put = [q.put(b""), q.put(b"")]
         elif how == "together":
-            q.put_many([b"", b""])
+            put = q.put_many([b"", b""])
         elif how == "prioritised":
-            q.put(b"", priority=1)
-            q.put(b"", priority=2)
+            put = [q.put(b"", priority=1), q.put(b"", priority=2)]
+        else:
+            put = [message.id for message in returned]
         for message in returned:
             q.nack(message)
-        assert {getter.outcome().id for getter in getters} == {1, 2}
-        q.close()
+        messages = [getter.outcome() for getter in getters]
+        assert sorted(message.id for message in messages) == put
+        q.ack_many(messages)
 
 
 def test_no_wake_up_of_a_put_is_lost(make_queue: Any, background: Any) -> None:
-    for _ in range(100):
-        q = make_queue(2)
-        q.put_many([b"", b""])
+    q = make_queue(2)
+    q.put_many([b"", b""])
+    for turn in range(1, 101):
         putters = [background(q.put, b""), background(q.put, b"")]
-        q.get_many(2)
-        assert sorted(putter.outcome() for putter in putters) == [3, 4]
-        q.close()
+        q.ack_many(q.get_many(2))
+        assert sorted(putter.outcome() for putter in putters) == [2 * turn + 1, 2 * turn + 2]
 
 
 def test_gets_that_give_up_leave_nothing_stuck(make_queue: Any, background: Any) -> None:

@@ -22,9 +22,9 @@ from simlib import (
 )
 from simlib.analysis import Result
 from simlib.costs import CostProfile
-from simlib.processes import SimQueue
+from simlib.processes import SimQueue, directory
 from simlib.queues import FileQueue
-from simlib.scenarios import PointToPoint, point_to_point
+from simlib.scenarios import PointToPoint
 from simlib.values import ParameterError
 
 KINDS = ("memory", "file", "sqlite")
@@ -427,7 +427,7 @@ def _is_interrupted(*_: Any, **__: Any) -> Any:
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where temporary files go."""
-    monkeypatch.setattr(point_to_point, "_fast_place", lambda: str(tmp_path))
+    monkeypatch.setattr(directory, "_fast_place", lambda: tmp_path)
     return tmp_path
 
 

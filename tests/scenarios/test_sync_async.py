@@ -1,6 +1,7 @@
 """Call and wait against publish and go on."""
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -197,12 +198,12 @@ def test_every_request_is_accounted_for(
     ("field", "value", "said"),
     [
         ("mode", "both", "'sync' or 'async'"),
-        ("workers", 0, "greater than or equal to 1"),
-        ("connections", 1.5, "integer"),
-        ("network", -0.1, "greater than or equal to 0"),
+        ("workers", 0, ">= 1"),
+        ("connections", 1.5, "whole number"),
+        ("network", -0.1, ">= 0"),
         ("network", float("nan"), "finite"),
-        ("workesr", 3, "Extra inputs are not permitted"),
-        ("outage", {"start": -1, "duration": 1}, "greater than or equal to 0"),
+        ("workesr", 3, "there is no 'workesr'; did you mean 'workers'"),
+        ("outage", {"start": -1, "duration": 1}, ">= 0"),
         ("warmup", 2_000, "warmup must be smaller than the 2000 messages"),
     ],
 )
@@ -210,3 +211,20 @@ def test_bad_input_is_refused_before_anything_runs(field: str, value: object, sa
     with pytest.raises(ValueError, match=said) as refused:
         CALL.replace(**{field: value})
     assert field.removesuffix("_") in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "offered"),
+    [
+        ({"mode": "async", "get_cost": 0.05, "ack_cost": 0.0}, 1.2),
+        ({"mode": "async", "get_cost": 0.0, "ack_cost": 0.0}, 0.8),
+        ({"mode": "sync"}, 0.8),
+        ({"mode": "sync", "connections": 2, "network": 0.01}, 1.92),
+    ],
+)
+def test_the_load_offered_counts_what_else_takes_a_worker(
+    options: dict[str, Any], offered: float
+) -> None:
+    scenario = CALL.replace(**options)
+    assert scenario.load == pytest.approx(0.8)
+    assert scenario.offered_load == pytest.approx(offered)
