@@ -81,7 +81,9 @@ def _arrivals_end(results: Mapping[str, Result]) -> float | None:
 def subscribers_over_time(results: Mapping[str, Result], ax: Axes | None = None) -> Axes:
     """How many copies there are in each queue or with its subscriber at each time.
 
-    Where all compete for one queue, how many of those that each subscriber has done in the end.
+    Queues that are equally long all the time share a line. Where all compete for one queue, there
+    is a line for those copies that each subscriber has done in the end, and one for those that
+    nobody has.
 
     Parameters
     ----------
@@ -93,13 +95,31 @@ def subscribers_over_time(results: Mapping[str, Result], ax: Axes | None = None)
     parts = {}
     for name, result in results.items():
         queues = getattr(result.scenario, "queues", [])
-        label = "queue" if len(queues) > 1 else "subscriber"
-        names = queues if len(queues) > 1 else range(1, result.labels[label].max(initial=0) + 2)
-        for number, each in enumerate(names):
-            said = f"{each}" if label == "queue" else f"done by subscriber {each}"
-            part = result.part(result.labels[label] == number)
-            parts[said if len(results) == 1 else f"{name}: {said}"] = part
+        if len(queues) > 1:
+            chosen = {each: result.labels["queue"] == place for place, each in enumerate(queues)}
+        else:
+            by = result.labels["subscriber"]
+            names = [f"done by subscriber {place + 1}" for place in range(by.max(initial=0) + 1)]
+            chosen = {each: by == place for place, each in enumerate(names)}
+            if (by < 0).any():
+                chosen["done by nobody in the end"] = by < 0
+        found = {each: result.part(which) for each, which in chosen.items()}
+        for each, part in _told_once(found).items():
+            parts[each if len(results) == 1 else f"{name}: {each}"] = part
     return queue_over_time(parts, ax)
+
+
+def _told_once(parts: Mapping[str, Result]) -> dict[str, Result]:
+    """The same, with those that are alike at every moment under one name, as one line."""
+    alike: list[tuple[list[str], Result]] = []
+    for name, part in parts.items():
+        for names, other in alike:
+            if part.series["in_system"].equals(other.series["in_system"]):
+                names.append(name)
+                break
+        else:
+            alike.append(([name], part))
+    return {", ".join(names): part for names, part in alike}
 
 
 def measured_over_time(
