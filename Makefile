@@ -22,7 +22,7 @@ LAB := $(PY) -m jupyterlab --ServerApp.ip=127.0.0.1 \
 # Whole files to a worker: a notebook's cells need their order, and reference cases share their runs.
 WORKERS := -n $(N) --dist loadfile --no-loadscope-reorder
 
-NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=60 \
+NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=180 \
   --nbval-sanitize-with=tests/nbval_sanitize.cfg
 
 .DEFAULT_GOAL := help
@@ -50,7 +50,7 @@ bench: $(READY) ## measure speed beside other simulators
 	$(PY) -m bench $(ARGS)
 
 faults: $(READY) ## kill, cut the power, flip bits and fail the disk at full size, for an hour or so
-	FAULTS=full $(PY) -m pytest $(ARGS) --timeout=7200 tests/faults
+	FAULTS=full $(PY) -m pytest -n $(N) --dist load $(ARGS) --timeout=7200 tests/faults
 
 reference: $(READY) ## compare with the published reference cases only
 	$(PY) -m pytest $(ARGS) tests/reference

@@ -30,7 +30,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 ROOT = Path(__file__).resolve().parents[1]
 MEASURED = "nbval-ignore-output"
 WIDGET = "application/vnd.jupyter.widget-view+json"
-CELL_TIMEOUT = 120  # seconds; the tests allow a cell half of it
+CELL_TIMEOUT = 180  # seconds; the tests allow a cell as much
 
 # What JupyterLab would write too, without the version of Python.
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
