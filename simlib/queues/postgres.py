@@ -599,6 +599,9 @@ class PostgresQueue(MessageQueue):
     def unacked(self) -> int:
         return self._count(UNACKED)
 
+    def _origin(self) -> Iterable[str]:
+        return (repr(self.name),)  # Not the dsn: it may hold a password.
+
     def ids(self) -> set[int]:
         """Ids of all messages that the queue keeps: ready, delayed and unacked."""
         with self._lock:

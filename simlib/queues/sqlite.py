@@ -114,6 +114,7 @@ class SQLiteQueue(MessageQueue):
         super().__init__(maxsize, lease, clock)
         check_sync(sync, batch_size, batch_time)
         self.path = Path(os.path.realpath(path))  # As SQLite does: its log lies beside the file.
+        self._given = str(path)
         _check_place(self.path)
         self.sync = sync
         self.sync_acks = sync_acks
@@ -285,6 +286,9 @@ class SQLiteQueue(MessageQueue):
         with self._lock:
             waiting = sum(self._store.sizes())
             return 0 < self.maxsize <= waiting
+
+    def _origin(self) -> Iterable[str]:
+        return repr(self._given), f"sync={self.sync!r}"
 
     def ids(self) -> set[int]:
         with self._lock:
