@@ -122,7 +122,8 @@ class Salvage:
     messages: int
     """How many messages are in it."""
     lost: tuple[tuple[Path, int | None, str], ...]
-    """What could not be saved: in which file, at which byte (None: not known), and what."""
+    """What could not be saved: in which file, at which byte (None: not known), and what; at the
+    end, as far as it is known, the messages of which nothing can be read."""
 
 
 class Message(NamedTuple):

@@ -139,7 +139,8 @@ class FileQueue(LocalQueue):
             self._deliveries,
         )
         try:
-            self._load(self._journal.read())
+            with self._lock:
+                self._load(self._journal.read())
         except BaseException:
             self._journal.abandon()
             raise
@@ -433,6 +434,9 @@ class FileQueue(LocalQueue):
             self._journal.flush()
 
     # The rest
+
+    def _origin(self) -> Iterable[str]:
+        return repr(self._given), f"sync={self.sync!r}"
 
     def ids(self) -> set[int]:
         with self._lock:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from .base import CorruptQueueError, Sync
 from .log import Log, read_log
+from .mark import Mark, MarkFile
 from .segments import (
     CLAIM,
     HEADER_SIZE,
@@ -81,6 +82,8 @@ class Journal(LogWriter):
     def read(self) -> Log:
         """Read what is there, and be ready to write on."""
         log = read_log(self.directory)
+        oldest = min((int(file.stem) for file in log.ends), default=1)
+        self._mark = MarkFile(self.directory, Mark(oldest))
         self.sequence, self._next_id = log.sequence, log.next_id
         for file, used in log.ends.items():
             segment = Segment(file, int(file.stem), used)
@@ -90,6 +93,7 @@ class Journal(LogWriter):
         self.synced, self.synced_id = log.sequence, log.next_id - 1
         if not self._segments:
             self._new_segment(1)
+        self._write_mark(self._segments[0].number)
         by_number = {segment.number: segment for segment in self._segments}
         for number, found in log.messages.items():
             self._keep(number, by_number[found.segment], found.offset, found.size)
@@ -254,6 +258,7 @@ class Journal(LogWriter):
         if self._cursor > HEADER_SIZE:
             self.sync_all()  # what was moved must be safe before its old copy goes
         oldest = self._segments[0]
+        self._write_mark(oldest.number + 1)
         oldest.remove()
         # The next one has acks of messages in this one, so it must not go before it.
         try:
@@ -335,3 +340,4 @@ class Journal(LogWriter):
             if error.errno not in NO_ROOM or self._owed or self.broken is not None:
                 raise
         self.sync_all()
+        self._write_mark(self._segments[0].number)

@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-__all__ = ["lock", "lock_file"]
+__all__ = ["lock", "lock_directory", "lock_file"]
 
 if sys.platform == "win32":
     import msvcrt
@@ -43,7 +43,11 @@ def lock_file(file: Path) -> int:
     BlockingIOError
         Somebody else holds it, be it another process or this one.
     """
-    handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
+    return _locked(file, os.O_RDWR | os.O_CREAT)
+
+
+def _locked(file: Path, flags: int) -> int:
+    handle = os.open(file, flags, 0o600)
     try:
         if not lock(handle, wait=False):
             raise BlockingIOError(errno.EWOULDBLOCK, "somebody else holds the lock", str(file))
@@ -51,3 +55,12 @@ def lock_file(file: Path) -> int:
         os.close(handle)
         raise
     return handle
+
+
+def lock_directory(directory: Path) -> int:
+    """Lock a directory, as ``lock_file`` does a file.
+
+    A file made for it could be deleted by somebody who cleans up, and made and locked again by
+    somebody else. Windows locks no directories, but it deletes no file that is open either.
+    """
+    return lock_file(directory / "lock") if os.name == "nt" else _locked(directory, os.O_RDONLY)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
 from .base import CorruptQueueError, QueueError, RecoveryWarning
+from .mark import Mark, read_mark
 from .segments import (
     CLAIM,
     HEADER_SIZE,
+    MAGIC,
     PUT,
     SETTLED,
     SMALLEST,
@@ -101,12 +104,47 @@ def read_log(directory: Path) -> Log:
     """
     log = Log()
     files = segment_files(directory)
+    mark = read_mark(directory)
+    if mark is None:
+        _check_unmarked(directory, files)
+        mark = Mark()
+    elif files and int(files[0].stem) > mark.oldest:
+        raise _corrupt(directory / f"{mark.oldest:08d}.log", 0, "the file is missing")
+    if mark.newest > max((int(file.stem) for file in files), default=0):
+        raise _corrupt(directory / f"{mark.newest:08d}.log", 0, "the file is missing")
     damage = _read_files(files, log)
     if damage is not None:
-        _cut(directory, files, damage)
+        _cut(directory, files, damage, mark)
         log = Log()
         _read_files(segment_files(directory), log)
+    elif log.sequence < mark.sequence:
+        raise _corrupt(files[-1], log.ends[files[-1]], _CUT)
+    log.next_id = max(log.next_id, mark.next_id)
     return log
+
+
+_CUT = "what was on disk can't be read"
+
+
+def _check_unmarked(directory: Path, files: list[Path]) -> None:
+    """See to a log without a mark: is it one, and is it one of before there were marks?"""
+    if not files:
+        return
+    data = files[0].read_bytes()
+    try:
+        _known_header(files[0], data)
+    except TornError:
+        if any(data) and not data.startswith(MAGIC):
+            raise QueueError(
+                f"{files[0]} is no part of a queue; a file queue needs a directory of its own"
+            ) from None
+        return
+    if int.from_bytes(data[12:16], "little") > 1:
+        text = (
+            f"{directory / 'mark'} is missing or damaged, which is no loss by itself; but whether "
+            "anything is missing at the beginning or the end of the log can't be told"
+        )
+        warnings.warn(RecoveryWarning(text, directory / "mark", 0, 0, 0), stacklevel=6)
 
 
 def _read_files(files: list[Path], log: Log) -> _Damage | None:
@@ -171,13 +209,16 @@ def _behind(files: list[Path], damage: _Damage) -> Iterator[tuple[int, Record]]:
             yield record.watermark, record
 
 
-def _cut(directory: Path, files: list[Path], damage: _Damage) -> None:
+def _cut(directory: Path, files: list[Path], damage: _Damage, mark: Mark) -> None:
     """Cut a torn end off, or raise CorruptQueueError if it can't be one."""
+    header_was_there = not damage.offset and int(files[damage.place].stem) <= mark.newest
+    if header_was_there or damage.sequence <= mark.sequence:
+        raise _corrupt(files[damage.place], damage.offset, _CUT)
     messages = 0
     for watermark, record in _behind(files, damage):
         # A segment's header is on disk before a record is written, so it can't be torn.
         if watermark >= damage.sequence or (record.sequence and not damage.offset):
-            raise _corrupt(files[damage.place], damage.offset, "what was on disk can't be read")
+            raise _corrupt(files[damage.place], damage.offset, _CUT)
         messages += record.kind == PUT
     file, *others = files[damage.place :]
     data = file.read_bytes()[damage.offset :]
@@ -214,23 +255,36 @@ def _corrupt(file: Path, offset: int, what: str) -> CorruptQueueError:
 
 def salvage(directory: Path) -> tuple[list[tuple[Put, int]], list[tuple[Path, int | None, str]]]:
     """Every message that can be read and was not settled, with the times it was delivered, and
-    what can't be read."""
+    what can't be read or is missing."""
     log = Log()
+    mark = read_mark(directory) or Mark()
     puts: dict[int, Put] = {}
     lost: list[tuple[Path, int | None, str]] = []
     files = segment_files(directory)
+    numbers = [int(file.stem) for file in files]
+    if not numbers or numbers[0] > mark.oldest:
+        end = numbers[0] - 1 if numbers else mark.newest
+        lost.append((directory, None, f"segments {mark.oldest} to {end}"))
+    first_id = 1
     for place, file in enumerate(files):
-        if place and int(file.stem) != int(files[place - 1].stem) + 1:
+        if place and numbers[place] != numbers[place - 1] + 1:
             lost.append((file.parent, None, f"the segment before {file.name}"))
         data = file.read_bytes()
         end = HEADER_SIZE
         try:
-            _known_header(file, data)
+            header = _known_header(file, data)
         except TornError:
             lost.append((file, 0, "the header"))
+        else:
+            log.next_id = max(log.next_id, header.next_id)
+            if not place and numbers[0] <= mark.oldest:
+                first_id = header.next_id  # What was before is done.
+                log.sequence = max(log.sequence, header.first_sequence - 1)
         for offset, record in records_after(data, HEADER_SIZE, range(1, 1 << 63)):
             if offset > end:
                 lost.append((file, end, f"{offset - end:,} bytes"))
+            if log.sequence and record.sequence != log.sequence + 1:
+                lost.append((file, offset, _gap(log.sequence + 1, record.sequence)))
             end = offset + record.size
             log.read(int(file.stem), offset, record)
             if record.kind == PUT:
@@ -238,6 +292,31 @@ def salvage(directory: Path) -> tuple[list[tuple[Put, int]], list[tuple[Path, in
                 puts[put.id] = put
         if any(data[end:]):
             lost.append((file, end, f"{len(data) - end:,} bytes"))
+    if numbers and numbers[-1] < mark.newest:
+        lost.append((directory, None, f"segments {numbers[-1] + 1} to {mark.newest}"))
+    if log.sequence < mark.sequence:
+        lost.append((directory, None, _gap(log.sequence + 1, mark.sequence + 1)))
+    if lost:
+        ids = range(first_id, max(log.next_id, mark.next_id))
+        lost += [(directory, None, which) for which in _unknown(ids, puts)]
     return [
         (puts[number], waiting.attempts) for number, waiting in sorted(log.messages.items())
     ], lost
+
+
+def _gap(expected: int, found: int) -> str:
+    """What is missing where a record has another number than it should have."""
+    if found > expected:
+        return f"records {expected} to {found - 1}"
+    return f"records from {expected} on, in whose place are those from {found} on"
+
+
+def _unknown(ids: range, puts: Collection[int]) -> Iterator[str]:
+    """The messages of which nothing can be read, those that follow one another together."""
+    missing = (number for number in ids if number not in puts)
+    for _, run in groupby(enumerate(missing), lambda each: each[1] - each[0]):
+        numbers = [number for _, number in run]
+        which = f"message {numbers[0]}"
+        if len(numbers) > 1:
+            which = f"messages {numbers[0]} to {numbers[-1]}"
+        yield f"{which}, unless done before"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .base import QueueLockedError, Salvage
 from .file import FileQueue
-from .locks import lock_file
+from .locks import lock_directory
 from .log import salvage
 from .sqlite_salvage import has_log, recover_sqlite
 
@@ -46,7 +46,7 @@ def recover(path: str | PathLike[str], into: str | PathLike[str] | None = None) 
 
 def _recover_log(source: Path, target: Path) -> Salvage:
     try:
-        lock = lock_file(source / "lock")
+        lock = lock_directory(source)
     except BlockingIOError:
         raise QueueLockedError(f"{source} is open; close it first") from None
     unfinished = target.with_name(f".{target.name}-unfinished")

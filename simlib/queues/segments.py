@@ -1,8 +1,8 @@
 """The log of a :class:`FileQueue`, byte by byte.
 
 A log is a directory of *segments*, files called ``00000001.log``, ``00000002.log`` and so on, of
-which the last one is written to. All numbers are little-endian; everything begins at a multiple of
-8 bytes.
+which the last one is written to, and the file ``mark``, which ``mark`` documents. All numbers are
+little-endian; everything begins at a multiple of 8 bytes.
 
 A segment begins with a header of 48 bytes, on disk before the first record is written:
 
@@ -11,7 +11,7 @@ offset size what
 ====== ==== =====================================================================
 0      8    magic number, ``b"simlibQ\\n"``
 8      4    CRC-32 of all that follows
-12     4    version of the format, 1
+12     4    version of the format, 2; logs of version 1 are read, too: they have no mark
 16     8    number of the segment, as in its name
 24     8    sequence number of its first record
 32     8    the id that the next new message has
@@ -65,9 +65,11 @@ __all__ = [
     "CLOSED",
     "HEADER_SIZE",
     "LONGEST",
+    "MAGIC",
     "PUT",
     "SETTLED",
     "SMALLEST",
+    "VERSION",
     "Header",
     "Put",
     "Record",
@@ -79,17 +81,20 @@ __all__ = [
     "encode_note",
     "encode_put",
     "make_directory",
+    "open_file",
     "put_in",
+    "read_at",
     "read_header",
     "read_record",
     "records_after",
     "segment_files",
     "size_of",
     "sync_directory",
+    "write_all",
 ]
 
 MAGIC = b"simlibQ\n"
-VERSION = 1
+VERSION = 2
 PUT, CLAIM, SETTLED, CLOSED = 1, 2, 3, 4
 
 PIECE = 1 << 16
@@ -269,7 +274,7 @@ def read_header(data: bytes) -> Header:
     magic, checksum, version, *fields = _HEADER.unpack_from(data)
     if magic != MAGIC or crc32(data[12:HEADER_SIZE]) != checksum:
         raise TornError
-    if version != VERSION:
+    if version not in (1, VERSION):
         raise ValueError(f"version {version}")
     return Header(*fields)
 
@@ -387,8 +392,7 @@ class Segment:
 
     def read(self, offset: int, size: int) -> bytes:
         """So many bytes, fewer if the file ends before."""
-        data: bytes = _files.pread(self.handle, size, offset)
-        return data
+        return read_at(self.handle, size, offset)
 
     def sync(self) -> None:
         """Bring everything written to disk."""
@@ -423,6 +427,17 @@ class Segment:
             os.close(handle)
 
 
+def open_file(file: Path) -> int:
+    """A handle of a file to read and write, made if it isn't there, for its owner alone."""
+    return os.open(file, os.O_RDWR | os.O_CREAT | _BINARY, 0o600)
+
+
+def read_at(handle: int, size: int, offset: int) -> bytes:
+    """So many bytes at an offset, fewer if the file ends before."""
+    data: bytes = _files.pread(handle, size, offset)
+    return data
+
+
 def write_all(handle: int, data: bytes, offset: int) -> None:
     """Write all bytes at an offset, in as many pieces as the system wants."""
     view = memoryview(data)
@@ -439,13 +454,16 @@ def _write_zeros(handle: int, begin: int, end: int) -> None:
 
 def segment_files(directory: Path) -> list[Path]:
     """The segments of a log in their order."""
-    return sorted(directory.glob("[0-9]" * 8 + "*.log"), key=lambda file: int(file.stem))
+    files = directory.glob("[0-9]" * 8 + "*.log")
+    return sorted(
+        filter(lambda file: file.stem.isdecimal(), files), key=lambda file: int(file.stem)
+    )
 
 
 def make_directory(directory: Path) -> None:
     """Make a directory, with those above it, that is still there after a power cut."""
     missing = [each for each in (directory, *directory.parents) if not each.exists()]
-    directory.mkdir(parents=True, exist_ok=True)
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     for each in missing:
         sync_directory(each.parent)
 

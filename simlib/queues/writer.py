@@ -13,7 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .base import QueueClosedError, QueueError, QueueLockedError
-from .locks import lock_file
+from .locks import lock_directory
+from .mark import Mark, MarkFile
 from .segments import HEADER_SIZE, Header, Segment, make_directory
 
 __all__ = ["NO_ROOM", "LogWriter"]
@@ -85,12 +86,16 @@ class LogWriter:
         self._waiting: list[tuple[int, threading.Lock]] = []
         # Of two syncs at a time only one would hear of an error.
         self._disk = threading.Lock()
+        self._lock_handle = -1
+        self._mark: MarkFile | None = None
         make_directory(directory)
         try:
-            self._lock_handle = lock_file(directory / "lock")
+            self._lock_handle = lock_directory(directory)
         except BlockingIOError:
             raise QueueLockedError(
-                f"{directory} is open already; a file queue belongs to one process at a time"
+                f"{directory} is open already, in this process or another; a file queue belongs to "
+                "one process at a time. Close it where it is open: a notebook cell that is run "
+                "again leaves the queue open that it made the first time"
             ) from None
 
     @property
@@ -169,8 +174,19 @@ class LogWriter:
         if self._promises:
             self.sync_all()
         new = self._new_segment(old.number + 1)
+        self._write_mark(self._segments[0].number)
         old.trim()
         return new
+
+    def _write_mark(self, oldest: int) -> None:
+        """Mark what the log must at least hold."""
+        assert self._mark is not None
+        try:
+            known = Mark(oldest, self._segments[-1].number, self.synced, self.synced_id + 1)
+            self._mark.write(known)
+        except OSError as error:
+            self._break(error)
+            raise
 
     def _new_segment(self, number: int) -> Segment:
         header = Header(number, self.sequence + 1, self._next_id, self.synced)
@@ -272,6 +288,8 @@ class LogWriter:
         """Close the files as they are, and give up the lock."""
         for segment in self._segments:
             segment.close()
+        if self._mark is not None:
+            self._mark.close()
         if self._lock_handle >= 0:
             os.close(self._lock_handle)
             self._lock_handle = -1

@@ -119,6 +119,13 @@ def background() -> type[Background]:
 
 
 @pytest.fixture
+def unsynced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for the disk: what is on it when the power goes, the test decides."""
+    for call in ("fsync", "fdatasync"):
+        monkeypatch.setattr(os, call, lambda handle: None, raising=False)
+
+
+@pytest.fixture
 def small_disk(
     tmp_path: Path, missing: Callable[[str, str], NoReturn]
 ) -> Iterator[Callable[[int], Path]]:

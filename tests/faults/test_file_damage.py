@@ -21,8 +21,11 @@ from simlib.queues import (
 )
 from simlib.queues.crash import kill
 
+pytestmark = pytest.mark.usefixtures("unsynced")
+
 BODIES = [b"message %d " % number * (number % 4 + 1) for number in range(12)]
 ACKED = {3, 4}
+HEADER = 48
 KEPT = [body for number, body in enumerate(BODIES, 1) if number not in ACKED]
 
 
@@ -60,12 +63,11 @@ def log_files(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.log"))
 
 
-@pytest.mark.parametrize("closed", [True, False], ids=["closed", "killed"])
-def test_a_log_that_ends_anywhere_gives_a_prefix(tmp_path: Path, tally: Any, closed: bool) -> None:
-    make(tmp_path / "whole", closed=closed)
+def test_a_log_that_ends_anywhere_gives_a_prefix(tmp_path: Path, tally: Any) -> None:
+    make(tmp_path / "whole", closed=False)
     last = log_files(tmp_path / "whole")[-1].name
     content = (tmp_path / "whole" / last).read_bytes().rstrip(b"\0")
-    for length in range(0, len(content), size(3, 1)):
+    for length in range(HEADER, len(content), size(3, 1)):
         tally.count("log cut off at a byte", "FileQueue")
         folder = tmp_path / "cut"
         shutil.copytree(tmp_path / "whole", folder)
@@ -75,20 +77,115 @@ def test_a_log_that_ends_anywhere_gives_a_prefix(tmp_path: Path, tally: Any, clo
             messages, errors = drain(folder)
         shutil.rmtree(folder)
         assert not errors
-        bodies = sorted((message.id, message.body) for message in messages)
-        put = [(number, body) for number, body in enumerate(BODIES, 1)]
-        settled = [each for each in put if each[0] not in ACKED]
-        # Acks are in the log like anything else: cut off, their messages are there again.
-        assert any(
-            bodies == [each for each in known[:end] if each[0] <= end or known is settled]
-            for known in (put, settled)
-            for end in range(len(known) + 1)
-        ), length
+        assert is_prefix(messages), length
         for warning in caught:
             assert isinstance(warning.message, RecoveryWarning)
             assert warning.message.file.name == last
             assert warning.message.offset + warning.message.dropped <= length
             assert str(warning.message.offset) in str(warning.message)
+
+
+def is_prefix(messages: list[Message]) -> bool:
+    """Whether this may be in a log that ends somewhere. Acks are in it like anything else: cut off,
+    their messages are there again."""
+    bodies = sorted((message.id, message.body) for message in messages)
+    put = list(enumerate(BODIES, 1))
+    settled = [each for each in put if each[0] not in ACKED]
+    return any(
+        bodies == [each for each in known[:end] if each[0] <= end or known is settled]
+        for known in (put, settled)
+        for end in range(len(known) + 1)
+    )
+
+
+@pytest.mark.parametrize("how", ["cut off", "zeroed"])
+def test_what_is_missing_at_the_end_of_a_closed_log_is_noticed_anywhere(
+    tmp_path: Path, tally: Any, how: str
+) -> None:
+    make(tmp_path / "whole", closed=True)
+    last = log_files(tmp_path / "whole")[-1].name
+    content = (tmp_path / "whole" / last).read_bytes()
+    for length in range(0, len(content), size(3, 1)):
+        tally.count("log cut off at a byte", "FileQueue")
+        folder = tmp_path / "cut"
+        shutil.copytree(tmp_path / "whole", folder)
+        rest = b"" if how == "cut off" else bytes(len(content) - length)
+        if rest and not any(content[length:]):
+            break  # Nothing is changed.
+        (folder / last).write_bytes(content[:length] + rest)
+        error = refusal(folder)
+        assert error is not None, length
+        assert error.file == folder / last
+        assert is_prefix(salvaged(folder, length)), length
+        shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("closed", [True, False], ids=["closed", "killed"])
+@pytest.mark.parametrize(
+    "gone", [slice(1), slice(-1, None), slice(None)], ids=["first", "last", "all"]
+)
+def test_missing_segments_are_noticed_at_either_end(
+    tmp_path: Path, closed: bool, gone: slice
+) -> None:
+    make(tmp_path / "q", closed=closed)
+    files = log_files(tmp_path / "q")
+    for file in files[gone]:
+        file.unlink()
+    error = refusal(tmp_path / "q")
+    assert error is not None
+    assert error.file in files[gone]
+    assert "missing" in str(error)
+    report = recover(tmp_path / "q")
+    told = [what for _, _, what in report.lost]
+    assert any(what.startswith("segments") for what in told)
+    if gone == slice(1):
+        assert any(what.startswith("message") for what in told)
+
+
+def test_what_an_old_copy_of_a_segment_lacks_is_told(tmp_path: Path) -> None:
+    make(tmp_path / "q", closed=True)
+    make(tmp_path / "again", closed=True)
+    for place, file in enumerate(log_files(tmp_path / "q")[:-1]):
+        folder = tmp_path / f"copy-{place}"
+        shutil.copytree(tmp_path / "q", folder)
+        shutil.copy(log_files(tmp_path / "q")[-1], folder / file.name)
+        assert refusal(folder) is not None
+        report = recover(folder)
+        assert any("records" in what for _, _, what in report.lost), file.name
+        kept = {message.id for message in drain(report.path)[0]}
+        assert kept <= set(range(1, 13))
+
+
+def test_a_log_of_before_there_were_marks_is_read(tmp_path: Path) -> None:
+    make(tmp_path / "q", closed=True)
+    (tmp_path / "q" / "mark").unlink()
+    for file in log_files(tmp_path / "q"):
+        content = bytearray(file.read_bytes())
+        content[12:16] = (1).to_bytes(4, "little")
+        content[8:12] = crc32(content[12:48]).to_bytes(4, "little")
+        file.write_bytes(content)
+    messages, errors = drain(tmp_path / "q")
+    assert [message.body for message in messages] == KEPT
+    assert not errors
+    assert (tmp_path / "q" / "mark").exists()
+
+
+def test_a_missing_mark_is_no_loss_but_said(tmp_path: Path) -> None:
+    make(tmp_path / "q", closed=True)
+    (tmp_path / "q" / "mark").unlink()
+    with pytest.warns(RecoveryWarning, match="mark is missing"):
+        messages, _ = drain(tmp_path / "q")
+    assert [message.body for message in messages] == KEPT
+
+
+def test_a_file_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "q").mkdir()
+    file = tmp_path / "q" / "00000001.log"
+    file.write_bytes(b"what the weather was like")
+    with pytest.raises(QueueError, match="no part of a queue"):
+        FileQueue(tmp_path / "q")
+    assert file.read_bytes() == b"what the weather was like"
+    assert list((tmp_path / "q").iterdir()) == [file]
 
 
 @pytest.mark.parametrize("closed", [True, False], ids=["closed", "killed"])
@@ -198,11 +295,11 @@ def test_another_version_is_refused_with_what_to_do(tmp_path: Path) -> None:
     make(tmp_path / "q", closed=True)
     file = log_files(tmp_path / "q")[0]
     content = bytearray(file.read_bytes())
-    content[12:16] = (2).to_bytes(4, "little")
+    content[12:16] = (3).to_bytes(4, "little")
     content[8:12] = crc32(content[12:48]).to_bytes(4, "little")
     file.write_bytes(content)
     before = sorted((each.name, each.read_bytes()) for each in (tmp_path / "q").iterdir())
-    with pytest.raises(QueueError, match=r"version 2 .*open it with the version of simlib"):
+    with pytest.raises(QueueError, match=r"version 3 .*open it with the version of simlib"):
         FileQueue(tmp_path / "q")
     assert before == sorted((each.name, each.read_bytes()) for each in (tmp_path / "q").iterdir())
 

@@ -17,6 +17,8 @@ from size import size
 
 from simlib.queues import Empty, FileQueue, QueueError, RecoveryWarning
 
+pytestmark = pytest.mark.usefixtures("unsynced")
+
 ERRORS = [errno.EIO, errno.ENOSPC]
 
 

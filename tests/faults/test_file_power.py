@@ -15,6 +15,8 @@ from size import size
 from simlib.queues import FileQueue, Message, RecoveryWarning
 from simlib.queues.crash import lose_power
 
+pytestmark = pytest.mark.usefixtures("unsynced")
+
 BATCH = 5
 
 

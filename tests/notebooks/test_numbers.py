@@ -23,13 +23,9 @@ LESSONS = [file for file in NOTEBOOKS if not file.name.startswith("00_")]
 
 # Notebooks whose numbers are still typed.
 TYPED = {
-    "00_start_here",
-    "01_sync_or_async",
-    "02_message_queues",
     "03_memory_file_database",
     "04_delivery_guarantees",
     "05_publish_subscribe",
-    "10_trust_your_numbers",
 }
 
 
@@ -46,7 +42,13 @@ each_notebook = params(NOTEBOOKS)
 each_lesson = params(LESSONS)
 
 # Numbers that no cell gives, each with the reason.
-KNOWN: dict[str, dict[str, str]] = {}
+KNOWN: dict[str, dict[str, str]] = {
+    "00_start_here": {
+        "5": "a position to which the reader moves the panel",
+        "11": "another one",
+        "95": "what 95 % confidence means",
+    },
+}
 
 NUMBER = re.compile(r"(?<![\w.])(\d{1,3}(?:,\d{3})+|\d+)(\.\d+)?(?: ?(ms|µs|%|min|h|KB|MB)(?!\w))?")
 SCALES = {
@@ -98,7 +100,8 @@ def prose(source: str) -> str:
         r"\$\$.*?\$\$|\$[^$\n]+\$",
         r"\]\([^)]*\)|<[^>]+>|https?://\S+",
         r"^\s*\*{0,2}\d+\.\*{0,2}\s",  # a numbered item, an exercise
-        r"^\|\s*\d\d\s*\|",  # a question's number in its table
+        r"^\| \d+ \|[^\n]*",  # a question or a claim in its table
+        r"\b[A-Z]+/[A-Z]+/\w+(?:/\w+)?",  # the name of a queue, as M/M/1
         r"\((?:\d+[,;]? ?)+(?:; question[^)]*)?\)",  # numbers of claims
         r"\b[Qq]uestions? \d\d?|\b[Cc]hapters? \d+( to \d+)?|\b[Ss]ection [\d.]+",
         r"\b(?:1[89]|20)\d\d\b",  # years
@@ -225,3 +228,15 @@ def test_each_claim_on_trial_gets_a_verdict(file: Path) -> None:
         if isinstance(call.args[0], ast.Constant)
     ]
     assert judged == [re.sub(r"; question.*?\)", ")", each) for each in listed]
+
+
+def test_the_first_page_lists_the_claims_and_where_each_is_tried() -> None:
+    (claims,) = [c.source for c in read(NOTEBOOKS[0]).cells if c.source.startswith("## The claims")]
+    listed = {
+        (number, claim): tried
+        for number, claim, tried in re.findall(r"^\| (\d+) \| (.+?) \| (.+?) \|$", claims, re.M)
+    }
+    for file in LESSONS:
+        (on_trial,) = [c.source for c in read(file).cells if "## The claims on trial" in c.source]
+        for claim, number in re.findall(r"^- (.+) \((\d+)\)$", on_trial, re.MULTILINE):
+            assert file.stem[:2] in listed[number, claim]

@@ -63,8 +63,8 @@ def test_only_the_first_of_two_crashes_voids_a_delivery(tmp_path: Path) -> None:
         _at(env, time, lambda: queue.crash(power=False))
     _at(env, 1.5, queue.restart)
     env.run()
-    queue.close()
     ledger = queue.ledger()
+    queue.close()
     assert (ledger.acked, ledger.redelivered, ledger.duplicates) == (1, 1, 1)
 
 
@@ -74,13 +74,14 @@ def test_a_consumer_that_crashes_while_its_work_is_in_vain_stops_working(tmp_pat
     _at(env, 1.0, lambda: queue.abandon(consumer.crash(0, 10.0)))
     _at(env, 1.25, queue.restart)
     env.run()
+    ledger = queue.ledger()
     queue.close()
     numbers, delivered, released, started, ended = queue.record.interrupted
     assert list(zip(numbers, delivered, released, started, ended, strict=True)) == [
         (0, 0.0, 0.5, 0.0, 1.0)
     ]
     assert list(queue.record.started) == [11.0]
-    assert (queue.ledger().redelivered, queue.ledger().redone) == (1, 0)
+    assert (ledger.redelivered, ledger.redone) == (1, 0)
 
 
 def test_a_consumer_that_is_down_does_not_crash(tmp_path: Path) -> None:

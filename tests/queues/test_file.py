@@ -295,7 +295,7 @@ def test_nothing_but_its_files_is_left(tmp_path: Path) -> None:
     threads = threading.active_count()
     with FileQueue(tmp_path / "q", sync="batch") as queue:
         queue.put(b"")
-    assert sorted(file.name for file in (tmp_path / "q").iterdir()) == ["00000001.log", "lock"]
+    assert sorted(file.name for file in (tmp_path / "q").iterdir()) == ["00000001.log", "mark"]
     deadline = time.monotonic() + 20
     while threading.active_count() > threads and time.monotonic() < deadline:
         time.sleep(0.001)
@@ -307,4 +307,4 @@ def test_files_are_the_owner_s_alone(tmp_path: Path) -> None:
         pytest.skip("Windows has other permissions")
     with FileQueue(tmp_path / "q"):
         modes = {file.name: file.stat().st_mode & 0o777 for file in (tmp_path / "q").iterdir()}
-    assert modes == {"00000001.log": 0o600, "lock": 0o600}
+    assert modes == {"00000001.log": 0o600, "mark": 0o600}

@@ -2,7 +2,7 @@
 
 from math import ceil
 
-from ...theory import mm1, mmc, outage
+from ...theory import closed, mm1, mmc, outage
 from ..learning import Exercise
 
 __all__ = ["EXERCISES"]
@@ -19,13 +19,14 @@ EXERCISES = {
         },
     ),
     "01.2": Exercise(
-        lambda: ceil(40 * 0.12),
+        lambda: next(n for n in range(1, 99) if closed(n, 0.02, 10, 4).throughput >= 0.99 * 40),
         tolerance=0,
         hints={
-            "While a reply travels, its connection is busy and its worker idle.": lambda: 4,
-            "That is how many are busy on average. How many does it take, as whole ones?": lambda: (
-                40 * 0.12
+            "That leaves none to wait for the network while the workers work.": lambda: 4,
+            "That is how many are busy on average at full capacity; they don't reach 95 %.": (
+                lambda: ceil(40 * 0.12)
             ),
+            "Near: they reach 98.7 %.": lambda: 6,
         },
     ),
     "01.3": Exercise(
