@@ -21,25 +21,8 @@ FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 LESSONS = [file for file in NOTEBOOKS if not file.name.startswith("00_")]
 
-# Notebooks whose numbers are still typed.
-TYPED = {
-    "03_memory_file_database",
-    "04_delivery_guarantees",
-    "05_publish_subscribe",
-}
-
-
-def params(files: list[Path]) -> pytest.MarkDecorator:
-    typed = pytest.mark.xfail(reason="numbers are typed", strict=False)
-    cases = [
-        pytest.param(file, id=file.stem, marks=[typed] if file.stem in TYPED else [])
-        for file in files
-    ]
-    return pytest.mark.parametrize("file", cases)
-
-
-each_notebook = params(NOTEBOOKS)
-each_lesson = params(LESSONS)
+each_notebook = pytest.mark.parametrize("file", NOTEBOOKS, ids=[file.stem for file in NOTEBOOKS])
+each_lesson = pytest.mark.parametrize("file", LESSONS, ids=[file.stem for file in LESSONS])
 
 # Numbers that no cell gives, each with the reason.
 KNOWN: dict[str, dict[str, str]] = {
