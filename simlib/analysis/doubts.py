@@ -80,7 +80,7 @@ def _by_theory(scenario: Scenario, seen: Signs, runs: int) -> list[str]:
     """What speaks against a run of this length before one has looked at it."""
     load, needed = scenario.offered_load, scenario.needed()
     if needed is None:
-        if load is None or load < 1:
+        if load is None or not load >= 1:  # NaN: nobody knows
             return []
         return [f"at a load of {load:.3g} there is no steady state, the run's length decides"]
     # However many runs there are, each must be long enough to forget how it began.

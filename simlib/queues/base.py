@@ -305,7 +305,8 @@ class MessageQueue(ABC):
 
     def full(self) -> bool:
         """Whether a put would have to wait."""
-        return 0 < self.maxsize <= self.qsize() + self.delayed
+        waiting = self.qsize() + self.delayed  # Whatever the bound: a closed queue doesn't answer.
+        return 0 < self.maxsize <= waiting
 
     def __len__(self) -> int:
         """``qsize``."""

@@ -7,13 +7,11 @@ from typing import Any
 
 import pytest
 
-from conftest import MakeQueue
-
 from simlib.queues import FileQueue, MessageQueue, QueueClosedError
 
 
 @pytest.fixture
-def q(make_queue: MakeQueue) -> MessageQueue:
+def q(make_queue: Any) -> MessageQueue:
     return make_queue()
 
 
@@ -68,7 +66,7 @@ def test_a_bound_may_be_set_at_any_time(q: Any) -> None:
 
 
 def test_leases_end_when_they_should_though_the_clock_steps_back(
-    make_queue: MakeQueue, clock: Any
+    make_queue: Any, clock: Any
 ) -> None:
     queue = make_queue(lease=10.0, clock=clock)
     queue.put_many([b"1", b"2"])
