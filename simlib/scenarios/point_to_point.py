@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from functools import partial
+from math import nan
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -192,6 +193,21 @@ class PointToPoint(OpenScenario):
     def places(self) -> int | None:
         return self.capacity
 
+    @property
+    def offered_load(self) -> float:
+        """``load`` with gets, acks and repairs, or that of the producer's puts, if that is more;
+        NaN with crashes that come by chance."""
+        if any(each.rate for each in self.crashes):
+            return nan
+        timings = self._timings()
+        get, ack = (_each(timings[name], self.batch_size) for name in ("get_cost", "ack_cost"))
+        work = self.service.average
+        if self.breakdowns:
+            work *= 1 + self.breakdowns.rate * self.breakdowns.repair.average
+        at_once = self.linger.batch_size if self.linger else 1
+        put = _each(timings["put_cost"], at_once)
+        return self.arrival_rate * max(work / self.servers + (get + ack) / self.consumers, put)
+
     def obstacle(self) -> str | None:
         if self.queue != "memory":
             return f"a recursion puts nothing into a queue, and queue is {self.queue!r}"
@@ -345,6 +361,11 @@ class PointToPoint(OpenScenario):
         return figures
 
 
+def _each(cost: Cost, messages: int) -> float:
+    """What a call that deals with so many messages takes for each of them (s)."""
+    return (cost(messages) if callable(cost) else cost) / messages
+
+
 def _single(cost: Cost) -> float:
     """What a call that deals with one message takes (s)."""
-    return cost(1) if callable(cost) else cost
+    return _each(cost, 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import replace
-from math import nan
+from math import inf, nan
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -152,6 +152,30 @@ class PublishSubscribe(OpenScenario):
             most = -(-self.partitions // self.subscribers)
             share = most / self.partitions
         return self.service.average * max(self.slow_factor, 1.0) * share / self.workers
+
+    @property
+    def offered_load(self) -> float:
+        """``load`` with attempts that fail, or that of the broker's machine, if that is more; NaN
+        where acks are lost, for a connection that breaks gives back more than one message."""
+        if self.ack_lost:
+            return nan
+        last = self.delivery_limit
+        attempts = 1 / (1 - self.failing)
+        if last is not None:
+            attempts *= 1 - self.failing ** (last + 1)
+        if self.poison:
+            most = inf if last is None else last + 1
+            attempts = (1 - self.poison) * attempts + self.poison * most
+        copies = attempts * (self.subscribers if self.arrangement == "fan-out" else 1)
+        if self.bindings is not None and self.arrangement == "fan-out":
+            broker = Broker()
+            self.declare(broker)
+            copies = attempts * sum(
+                share * len(broker.publish(EXCHANGE, key, b""))
+                for key, share in self.routing_keys.items()
+            )
+        machine = self.arrival_rate * (self.publish_cost + copies * self.deliver_cost)
+        return max(self.load * attempts, machine)
 
     def declare(self, broker: Broker) -> None:
         """Set up the exchange, the queues and the bindings on a broker."""
