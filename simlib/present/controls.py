@@ -51,7 +51,7 @@ class Control(anywidget.AnyWidget):
     """What the box says."""
     note = traitlets.Unicode().tag(sync=True)
     """What is wrong with that."""
-    value = traitlets.Any()
+    value = traitlets.Any().tag(sync=True)
 
     def __init__(self, kind: str, label: str, hint: str, texts: Sequence[str], value: Any) -> None:
         super().__init__(kind=kind, label=label, hint=hint, texts=list(texts), value=value)
