@@ -264,7 +264,7 @@ def salvage(directory: Path) -> tuple[list[tuple[Put, int]], list[tuple[Path, in
     numbers = [int(file.stem) for file in files]
     if not numbers or numbers[0] > mark.oldest:
         end = numbers[0] - 1 if numbers else mark.newest
-        lost.append((directory, None, f"segments {mark.oldest} to {end}"))
+        lost.append((directory, None, _numbered("segment", mark.oldest, end)))
     first_id = 1
     for place, file in enumerate(files):
         if place and numbers[place] != numbers[place - 1] + 1:
@@ -293,7 +293,7 @@ def salvage(directory: Path) -> tuple[list[tuple[Put, int]], list[tuple[Path, in
         if any(data[end:]):
             lost.append((file, end, f"{len(data) - end:,} bytes"))
     if numbers and numbers[-1] < mark.newest:
-        lost.append((directory, None, f"segments {numbers[-1] + 1} to {mark.newest}"))
+        lost.append((directory, None, _numbered("segment", numbers[-1] + 1, mark.newest)))
     if log.sequence < mark.sequence:
         lost.append((directory, None, _gap(log.sequence + 1, mark.sequence + 1)))
     if lost:
@@ -307,7 +307,7 @@ def salvage(directory: Path) -> tuple[list[tuple[Put, int]], list[tuple[Path, in
 def _gap(expected: int, found: int) -> str:
     """What is missing where a record has another number than it should have."""
     if found > expected:
-        return f"records {expected} to {found - 1}"
+        return _numbered("record", expected, found - 1)
     return f"records from {expected} on, in whose place are those from {found} on"
 
 
@@ -316,7 +316,9 @@ def _unknown(ids: range, puts: Collection[int]) -> Iterator[str]:
     missing = (number for number in ids if number not in puts)
     for _, run in groupby(enumerate(missing), lambda each: each[1] - each[0]):
         numbers = [number for _, number in run]
-        which = f"message {numbers[0]}"
-        if len(numbers) > 1:
-            which = f"messages {numbers[0]} to {numbers[-1]}"
-        yield f"{which}, unless done before"
+        yield f"{_numbered('message', numbers[0], numbers[-1])}, unless done before"
+
+
+def _numbered(what: str, first: int, last: int) -> str:
+    """One of a kind by its number, or several that follow one another."""
+    return f"{what} {first}" if first == last else f"{what}s {first} to {last}"
