@@ -137,7 +137,7 @@ def test_missing_segments_are_noticed_at_either_end(
     assert "missing" in str(error)
     report = recover(tmp_path / "q")
     told = [what for _, _, what in report.lost]
-    assert any(what.startswith("segments") for what in told)
+    assert any(what.startswith("segment") for what in told)
     if gone == slice(1):
         assert any(what.startswith("message") for what in told)
 
