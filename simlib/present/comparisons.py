@@ -5,6 +5,7 @@ Like those of runs, each function returns the Axes with a description as their l
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
@@ -26,6 +27,8 @@ def figures_over(
     by: str | None = None,
     ax: Axes | None = None,
     *,
+    xlabel: str = "",
+    ylabel: str = "",
     theory: Mapping[str, tuple[Sequence[float], Sequence[float]]] | None = None,
 ) -> Axes:
     """A figure of the summary over a parameter, with its interval, and theory beside it.
@@ -40,11 +43,18 @@ def figures_over(
         A line for each value of this column.
     ax : Axes, optional
         Where to draw.
+    xlabel, ylabel : str, optional
+        What the axes and the description call x and y, with the unit in brackets at the end; else
+        it is the name of a column, or what a figure of the summary is called.
     theory : mapping, optional
         Lines without markers: x and y values by name.
     """
     ax = prepared(ax)
+    xlabel = xlabel or x
     label, unit = METRICS.get(y, (y, ""))
+    if ylabel:
+        in_words = re.fullmatch(r"(.+) \((.+)\)", ylabel)
+        label, unit = in_words.groups() if in_words else (ylabel, "")
     said = []
     groups = table.groupby(by, sort=False) if by else [("simulated", table)]
     for place, (name, rows) in enumerate(groups):
@@ -67,9 +77,9 @@ def figures_over(
         )
     for place, (name, (xs, ys)) in enumerate((theory or {}).items()):
         ax.plot(xs, ys, label=name, color=COLOURS[place], linestyle="--", linewidth=1.5)
-    ax.set(xlabel=x, ylabel=f"{label} ({unit})" if unit else label)
+    ax.set(xlabel=xlabel, ylabel=f"{label} ({unit})" if unit else label)
     legend(ax)
-    ax.set_label(f"{label.capitalize()} over {x}. {'; '.join(said)}.")
+    ax.set_label(f"{label.capitalize()} over {xlabel}. {'; '.join(said)}.")
     return ax
 
 

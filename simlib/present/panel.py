@@ -30,7 +30,7 @@ Steps = Mapping[str, Mapping[str, Any]]
 
 ERROR = '<p class="panel-error" role="alert">{}</p>'
 
-FROZEN = "A picture of the panel: run this cell to get the sliders."
+FROZEN = "A picture of the panel: run this cell to get the controls."
 
 TRAFFIC = frozenset({"load", "arrival_rate"})
 """Parameters that are two names for the messages' arrivals."""

@@ -4,6 +4,7 @@ That the outputs are true is not checked here but by nbval, which runs the noteb
 over cells that were never executed and over pictures, so those are looked at here.
 """
 
+import ast
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -150,6 +151,18 @@ def test_every_picture_has_words(file: Path) -> None:
                 if kind.startswith("image/"):
                     about = output.metadata.get(kind, {}).get("alt") or output.metadata.get("alt")
                     assert about or in_html, f"{kind} without alt text, from:\n{cell.source}"
+
+
+@each_notebook
+def test_pictures_are_described_in_the_words_of_their_axes(file: Path) -> None:
+    for cell in code(file):
+        calls = [node for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Call)]
+        names = [ast.unparse(call.func).rpartition(".")[2] for call in calls]
+        if "figures_over" in names:
+            assert not {"set_xlabel", "set_ylabel"} & set(names), cell.source
+            for name, call in zip(names, calls, strict=True):
+                given = {keyword.arg for keyword in call.keywords}
+                assert name == "figures_over" or not {"xlabel", "ylabel"} & given, cell.source
 
 
 @each_lesson

@@ -190,6 +190,8 @@ def test_verdicts_are_computed(file: Path) -> None:
     for cell in cells:
         if cell.cell_type == "markdown":
             assert not re.search(r"\d", prose(cell.source)), cell.source
+        else:
+            assert cell.metadata.get("jupyter", {}).get("source_hidden"), cell.source
     for cell in computed:
         assert any("text/markdown" in output.get("data", {}) for output in cell.outputs)
         for call in ast.walk(ast.parse(cell.source)):

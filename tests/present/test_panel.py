@@ -301,7 +301,7 @@ def test_readers_that_show_no_widgets_get_the_picture(load_panel: Panel) -> None
     bundle = load_panel._repr_mimebundle_()
     data = bundle[0] if isinstance(bundle, tuple) else bundle
     assert data["text/html"].startswith('<img alt="Messages in the system')
-    assert "run this cell to get the sliders" in data["text/html"]
+    assert "run this cell to get the controls" in data["text/html"]
     assert data["text/plain"] == "Panel(PointToPoint: load, consumers, messages, seed)"
 
 

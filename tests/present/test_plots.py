@@ -107,6 +107,11 @@ def test_a_warm_up_shows_means_and_their_moving_average() -> None:
 def test_the_words_are_those_of_the_data() -> None:
     ax = figures_over(TABLE, "load", "latency_mean")
     assert "200 ms at 0.5, 1 s at 0.9" in ax.get_label()
+    ax = figures_over(
+        TABLE, "load", "latency_mean", xlabel="orders (1/s)", ylabel="time per order (s)"
+    )
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("orders (1/s)", "time per order (s)")
+    assert ax.get_label().startswith("Time per order over orders (1/s). simulated: 200 ms at 0.5")
     said = latencies({"one": [1.0, 2.0, 3.0]}).get_label()
     assert "one: median 2 s" in said
 
