@@ -41,30 +41,37 @@ def page(chromium: str) -> Iterator[Page]:
         assert not trouble
 
 
-def names(cell: str, context: type[ast.expr_context]) -> set[str]:
-    """What a cell loads, or stores; imports count as stored."""
-    nodes = list(ast.walk(ast.parse(cell)))
-    found = {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, context)}
-    if context is ast.Store:
-        imports = [node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
-        found |= {alias.asname or alias.name for node in imports for alias in node.names}
-    return found
+def names(statement: ast.stmt, context: type[ast.expr_context]) -> set[str]:
+    """What a statement stores, or loads from others; imports count as stored."""
+    nodes = list(ast.walk(statement))
+    loops = [node for node in nodes if isinstance(node, ast.comprehension | ast.For)]
+    if context is ast.Load:
+        inside = {n.id for each in loops for n in ast.walk(each.target) if isinstance(n, ast.Name)}
+        loaded = {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+        return loaded - inside
+    imports = [node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
+    stored = {alias.asname or alias.name for node in imports for alias in node.names}
+    return stored | {
+        n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+    }
 
 
 def open_panels(server: Lab, page: Page, file: str) -> None:
-    """Open the panels of a notebook and run them, with no more of its cells than they need.
+    """Open the panels of a notebook and run them, with no more of its code than they need.
 
     That all its cells run, in their order, is what nbval sees to.
     """
     notebook = nbformat.read(server.notebooks / file, as_version=4)
-    kept: list[nbformat.NotebookNode] = []
+    kept: list[ast.stmt] = []
     wanted: set[str] = set()
     for cell in reversed([cell for cell in notebook.cells if cell.cell_type == "code"]):
-        stores = names(cell.source, ast.Store)
-        if re.search(r"\b(panel|RoutingPlayground)\(", cell.source) or stores & wanted:
-            kept.insert(0, cell)
-            wanted = (wanted - stores) | names(cell.source, ast.Load)
-    notebook.cells = kept
+        makes = re.search(r"\b(panel|RoutingPlayground)\(", cell.source)
+        for statement in reversed(ast.parse(cell.source).body):
+            stores = names(statement, ast.Store)
+            if makes or stores & wanted:
+                kept.insert(0, statement)
+                wanted = (wanted - stores) | names(statement, ast.Load)
+    notebook.cells = [nbformat.v4.new_code_cell(ast.unparse(statement)) for statement in kept]
     nbformat.write(notebook, server.notebooks / f"panels_{file}")
     page.goto(server.address(f"panels_{file}"))
     run_all_cells(page)
