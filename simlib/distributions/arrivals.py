@@ -20,18 +20,10 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from ..traces import read_times
 from .durations import (
     BLOCK,
-    Deterministic,
     Distribution,
     Durations,
-    Empirical,
-    Erlang,
-    Exponential,
     Floats,
-    Hyperexponential,
-    LogNormal,
-    Replay,
     Seconds,
-    Uniform,
     distribution,
 )
 
@@ -361,20 +353,9 @@ class Batches(_Process):
 if TYPE_CHECKING:
     Arrivals = Durations
 else:
-    _KINDS = (
-        Exponential
-        | Deterministic
-        | Erlang
-        | LogNormal
-        | Hyperexponential
-        | Uniform
-        | Empirical
-        | Replay
-        | Trace
-        | Bursty
-        | VaryingPoisson
-        | Batches
-    )
+    from .durations import KINDS
+
+    _KINDS = KINDS | Trace | Bursty | VaryingPoisson | Batches
     Arrivals = Annotated[
         _KINDS, Field(discriminator="kind"), BeforeValidator(distribution(*get_args(_KINDS)))
     ]

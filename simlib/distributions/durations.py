@@ -452,7 +452,7 @@ if TYPE_CHECKING:
         def __set__(self, instance: object, value: Distribution | float | None) -> None: ...
 
 else:
-    _KINDS = (
+    KINDS = (
         Exponential
         | Deterministic
         | Erlang
@@ -463,7 +463,7 @@ else:
         | Replay
     )
     Durations = Annotated[
-        _KINDS, Field(discriminator="kind"), BeforeValidator(distribution(*get_args(_KINDS)))
+        KINDS, Field(discriminator="kind"), BeforeValidator(distribution(*get_args(KINDS)))
     ]
     """Any distribution of durations, or a number of seconds, as a field of a value."""
 
