@@ -25,7 +25,9 @@ ROOMS: dict[str, set[str]] = {
     "distributions": {"values", "traces"},
     "queues": set(),
     "broker": {"queues"},
-    "processes": {"values", "broker", "queues", "distributions"},
+    "calls": set(),
+    "resilience": set(),
+    "processes": {"values", "broker", "calls", "resilience", "queues", "distributions"},
     "analysis": {"values", "processes", "queues", "broker", "distributions", "theory"},
     "scenarios": {
         *("values", "analysis", "processes", "queues", "broker", "distributions", "traces"),

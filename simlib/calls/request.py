@@ -1,0 +1,102 @@
+"""What is asked, what is answered, and what became of a call: the seam on which all calls stand.
+
+A service is anything with ``handle(request) -> reply``: one inside the program, one in a
+simulation, one behind a socket. Who calls it needs to know no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Protocol, runtime_checkable
+
+__all__ = ["Outcome", "Reply", "Request", "Service"]
+
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+
+
+class Outcome(StrEnum):
+    """What became of a call, as its caller knows it."""
+
+    OK = "ok"
+    """It was answered, and what was asked for was done."""
+    FAILED = "failed"
+    """It was answered by an error, or the connection broke before an answer came."""
+    REFUSED = "refused"
+    """It was turned away before any work was done: nobody listens, no room, a limit, a breaker."""
+    TIMED_OUT = "timed_out"
+    """The caller stopped waiting at its deadline; whether the work is done it does not know."""
+    CANCELLED = "cancelled"
+    """The caller wanted no answer any more, such as when another copy of the call had won."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a caller asks for.
+
+    Parameters
+    ----------
+    method : str
+        GET, POST, PUT, PATCH or DELETE.
+    target : str
+        Path, and the query after a ``?``.
+    body : bytes
+    headers : mapping of str to str
+        By names in lower case.
+    deadline : float, optional
+        The instant (s, on the clock of whoever calls and answers) after which no answer is of use.
+    """
+
+    method: str = "GET"
+    target: str = "/"
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default=NO_HEADERS)
+    deadline: float | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.body, bytes):
+            raise TypeError(f"body must be bytes, got {type(self.body).__name__}: {self.body!r}")
+        lower = {name.lower(): value for name, value in self.headers.items()}
+        object.__setattr__(self, "headers", MappingProxyType(lower))
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a caller gets to know.
+
+    Parameters
+    ----------
+    outcome : Outcome
+    status : int, optional
+        The HTTP status, where a service answered at all.
+    body : bytes
+    headers : mapping of str to str
+        By names in lower case.
+    """
+
+    outcome: Outcome = Outcome.OK
+    status: int | None = None
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default=NO_HEADERS)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.body, bytes):
+            raise TypeError(f"body must be bytes, got {type(self.body).__name__}: {self.body!r}")
+        lower = {name.lower(): value for name, value in self.headers.items()}
+        object.__setattr__(self, "headers", MappingProxyType(lower))
+
+    @property
+    def ok(self) -> bool:
+        """Whether what was asked for was done."""
+        return self.outcome is Outcome.OK
+
+
+@runtime_checkable
+class Service(Protocol):
+    """Answers requests: inside the program, in a simulation or behind a socket."""
+
+    def handle(self, request: Request) -> Reply:
+        """Answer one request; what goes wrong is in the reply, not raised."""
+        ...
