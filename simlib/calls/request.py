@@ -14,8 +14,6 @@ from typing import Protocol, runtime_checkable
 
 __all__ = ["Outcome", "Reply", "Request", "Service"]
 
-NO_HEADERS: Mapping[str, str] = MappingProxyType({})
-
 
 class Outcome(StrEnum):
     """What became of a call, as its caller knows it."""
@@ -52,7 +50,7 @@ class Request:
     method: str = "GET"
     target: str = "/"
     body: bytes = b""
-    headers: Mapping[str, str] = field(default=NO_HEADERS)
+    headers: Mapping[str, str] = field(default_factory=dict)
     deadline: float | None = None
 
     def __post_init__(self) -> None:
@@ -79,7 +77,7 @@ class Reply:
     outcome: Outcome = Outcome.OK
     status: int | None = None
     body: bytes = b""
-    headers: Mapping[str, str] = field(default=NO_HEADERS)
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not isinstance(self.body, bytes):
