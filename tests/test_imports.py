@@ -20,9 +20,8 @@ ROOMS: dict[str, set[str]] = {
     "extras": set(),
     "values": set(),
     "theory": set(),
-    "traces": set(),
     "costs": {"values"},
-    "distributions": {"values", "traces"},
+    "distributions": {"values"},
     "queues": set(),
     "broker": {"queues"},
     "calls": set(),
@@ -30,7 +29,7 @@ ROOMS: dict[str, set[str]] = {
     "processes": {"values", "broker", "calls", "resilience", "queues", "distributions"},
     "analysis": {"values", "processes", "queues", "broker", "distributions", "theory"},
     "scenarios": {
-        *("values", "analysis", "processes", "queues", "broker", "distributions", "traces"),
+        *("values", "analysis", "processes", "queues", "broker", "distributions"),
         *("theory", "costs"),
     },
     "live": {"queues", "broker", "distributions", "analysis", "theory", "costs"},
@@ -127,9 +126,7 @@ def test_what_comes_from_outside_is_imported_only_by_its_room(module: str) -> No
         assert _room(module) in OWNERS.get(name, {_room(module)}), name
 
 
-@pytest.mark.parametrize(
-    "below", ["theory", "traces", "costs", "queues", "distributions", "broker"]
-)
+@pytest.mark.parametrize("below", ["theory", "costs", "queues", "distributions", "broker"])
 def test_the_lowest_rooms_know_nothing_of_simulation(below: str) -> None:
     above = {"broker", "processes", "scenarios", "analysis", "present", "live"} - {below}
     for module in (module for module in MODULES if _room(module) == below):

@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from ..traces import read_times
 from .durations import (
     BLOCK,
     Distribution,
@@ -26,6 +25,7 @@ from .durations import (
     Seconds,
     distribution,
 )
+from .traces import read_times
 
 __all__ = ["Arrivals", "Batches", "Bursty", "Trace", "VaryingPoisson"]
 
@@ -83,7 +83,7 @@ class Trace(Distribution):
 
     @classmethod
     def from_csv(cls, path: str | Path, column: str | int = 0) -> Self:
-        """Read arrival instants from a CSV file; see :func:`simlib.traces.read_times`."""
+        """Read arrival instants from a CSV file; see :func:`~.traces.read_times`."""
         return cls(times=read_times(path, column))
 
     def __repr__(self) -> str:

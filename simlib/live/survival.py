@@ -26,7 +26,7 @@ from ..queues import (
     crash,
     recover,
 )
-from ..queues.file import Sync
+from ..queues.base import Sync
 
 __all__ = ["Kind", "Survival", "flipped_bit", "full_disk", "kill", "power_cut"]
 

@@ -4,19 +4,19 @@ from ..extras import require
 
 require("sim", __name__)
 
-from .broker_node import BrokerNode
-from .broker_publisher import BrokerPublisher, Confirms
-from .consumer import Consumer
-from .crashes import Crash
+from .calls.service import Caller, Publisher, Service
 from .environment import Draws, Environment, Timer
 from .faults import Faults, Outage, Slowdown
-from .pausing import Breakdowns, PausingConsumer
-from .producer import Linger, Producer
+from .point_to_point.consumer import Consumer
+from .point_to_point.crashes import Crash
+from .point_to_point.pausing import Breakdowns, PausingConsumer
+from .point_to_point.producer import Linger, Producer
+from .point_to_point.queue import SimQueue
+from .point_to_point.stored import StoredQueue
+from .publish_subscribe.node import BrokerNode
+from .publish_subscribe.publisher import BrokerPublisher, Confirms
+from .publish_subscribe.subscriber import Subscriber
 from .record import Ledger, LedgerError, Record
-from .service import Caller, Publisher, Service
-from .simqueue import SimQueue
-from .storedqueue import StoredQueue
-from .subscriber import Subscriber
 
 __all__ = [
     "Breakdowns",

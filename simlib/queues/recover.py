@@ -9,9 +9,9 @@ from pathlib import Path
 
 from .base import QueueLockedError, Salvage
 from .file import FileQueue
+from .file.reader import salvage
 from .locks import lock_directory
-from .log import salvage
-from .sqlite_salvage import has_log, recover_sqlite
+from .sqlite.salvage import has_log, recover_sqlite
 
 __all__ = ["recover"]
 

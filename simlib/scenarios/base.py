@@ -17,9 +17,9 @@ from ..analysis.result import Result
 from ..analysis.run_lengths import Needed, needed_by_queue
 from ..distributions import Arrivals, Distribution, Durations, Exponential
 from ..processes import Environment, Ledger
-from ..processes.recursions import draw_before
 from ..values import Value, parameter
 from ..values.tables import unit_of
+from .recursions import draw_before
 
 __all__ = ["Engine", "OpenScenario", "Progress", "PublishingScenario", "Scenario", "parameter"]
 

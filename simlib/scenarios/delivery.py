@@ -17,9 +17,9 @@ from ..analysis.result import Result
 from ..broker import Broker
 from ..distributions import Arrivals, Durations, Exponential, Uniform
 from ..processes import BrokerNode, Draws, Environment, Timer
-from ..processes.accounts import Accounts, Bookkeeper
 from ..processes.directory import own_directory
-from ..processes.resending import PaymentPublisher
+from ..processes.publish_subscribe.bookkeeper import Accounts, Bookkeeper
+from ..processes.publish_subscribe.resending import PaymentPublisher
 from ..queues import FileQueue
 from ..queues.crash import kill
 from .base import OpenScenario, Progress, parameter

@@ -16,10 +16,10 @@ from ..analysis.result import OUTCOMES, Result, time_in
 from ..broker import Broker
 from ..distributions import Arrivals, Durations, Exponential
 from ..processes import Draws, Environment, Faults, Ledger, Outage, Producer, Record, SimQueue
-from ..processes.event_queues import FanoutPublisher, QueueReader
-from ..processes.event_table import EventTable, TablePublisher, TableReader
-from ..processes.events import EventPublisher, EventWorker
-from ..processes.webhooks import Receiver, WebhookPublisher
+from ..processes.events.base import EventPublisher, EventWorker
+from ..processes.events.by_call import Receiver, WebhookPublisher
+from ..processes.events.by_queue import FanoutPublisher, QueueReader
+from ..processes.events.by_table import EventTable, TablePublisher, TableReader
 from ..queues import MemoryQueue
 from .base import OpenScenario, Progress, parameter
 

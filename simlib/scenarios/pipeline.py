@@ -14,11 +14,11 @@ from pydantic import model_validator
 from ..analysis.result import Result, at_each_station, time_in
 from ..distributions import Durations, Exponential
 from ..processes import Draws, Environment, Ledger, Record
-from ..processes.recursions import before, blocking_line, bounded_queue, draw, unbounded_queue
-from ..processes.stations import StationQueue, Workers, feed
+from ..processes.point_to_point.stations import StationQueue, Workers, feed
 from ..queues import MemoryQueue
 from ..values import Value, parameter
 from .base import Progress, PublishingScenario
+from .recursions import before, blocking_line, bounded_queue, draw, unbounded_queue
 
 __all__ = ["Pipeline", "Station"]
 

@@ -29,13 +29,13 @@ from ..processes import (
     SimQueue,
     StoredQueue,
 )
-from ..processes.crashes import crash
 from ..processes.directory import own_directory
-from ..processes.recursions import before, bounded_queue, draw, unbounded_queue
-from ..processes.simqueue import Cost
+from ..processes.point_to_point.crashes import crash
+from ..processes.point_to_point.queue import Cost
 from ..queues import FileQueue, MemoryQueue, MessageQueue, SQLiteQueue
 from .base import OpenScenario, Progress, parameter
 from .forecasts import queue_forecast
+from .recursions import before, bounded_queue, draw, unbounded_queue
 
 __all__ = ["PointToPoint"]
 

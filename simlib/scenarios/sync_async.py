@@ -25,9 +25,9 @@ from ..processes import (
     SimQueue,
     Slowdown,
 )
-from ..processes.recursions import before, calls, draw, staged_queue
 from ..queues import MemoryQueue
 from .base import OpenScenario, Progress, parameter
+from .recursions import before, calls, draw, staged_queue
 
 __all__ = ["SyncVsAsync"]
 

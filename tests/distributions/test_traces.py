@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from simlib import Trace
-from simlib.traces import TraceError, read_times
+from simlib.distributions.traces import TraceError, read_times
 
 Write = Callable[..., Path]
 

@@ -23,7 +23,7 @@ from simlib.queues import (
     sqlite_durability,
     wal,
 )
-from simlib.queues.wal import read_log
+from simlib.queues.sqlite.wal import read_log
 
 Files = dict[str, bytes]
 

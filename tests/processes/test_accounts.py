@@ -10,8 +10,8 @@ import pytest
 
 from simlib import Deterministic, Environment, Trace, Uniform
 from simlib.processes import BrokerNode, Draws
-from simlib.processes.accounts import Accounts, Bookkeeper
-from simlib.processes.resending import PaymentPublisher
+from simlib.processes.publish_subscribe.bookkeeper import Accounts, Bookkeeper
+from simlib.processes.publish_subscribe.resending import PaymentPublisher
 
 
 class Clock:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from simlib.processes.events.by_call import Receiver
+from simlib.processes.events.by_table import EventTable
+
 from simlib import Deterministic, Environment, Outage
 from simlib.processes import Draws, Faults, Record
-from simlib.processes.event_table import EventTable
-from simlib.processes.webhooks import Receiver
 from simlib.queues import MemoryQueue
 
 

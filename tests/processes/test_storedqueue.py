@@ -11,7 +11,7 @@ import pytest
 
 from simlib import Consumer, Crash, Deterministic, Environment, Producer, SimQueue, Trace
 from simlib.processes import LedgerError, PausingConsumer, StoredQueue, Timer
-from simlib.processes.crashes import crash
+from simlib.processes.point_to_point.crashes import crash
 from simlib.queues import FileQueue, MemoryQueue
 
 

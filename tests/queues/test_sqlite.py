@@ -26,7 +26,7 @@ from simlib.queues import (
     recover,
     sqlite_database,
 )
-from simlib.queues.wal import read_log
+from simlib.queues.sqlite.wal import read_log
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""Services that answer calls, and those who call them."""

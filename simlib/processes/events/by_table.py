@@ -1,0 +1,220 @@
+"""Events in a database: publishers add rows to a table, subscribers read on from where they were.
+
+The table is a real one, in SQLite, with one row per event and one per subscriber::
+
+    events(id, number)            in the order of the commits; nothing deletes them
+    positions(subscriber, last)   up to which event a subscriber has worked
+
+A subscriber moves its position in the transaction of its work, so that both happen or neither.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Generator, Sequence
+from typing import Any, Self
+
+from ..environment import Draws, Environment, Timer
+from ..faults import Faults
+from ..point_to_point.queue import SimQueue
+from ..record import Record
+from .base import EventPublisher, EventWorker
+
+__all__ = ["EventTable", "TablePublisher", "TableReader"]
+
+
+class EventTable:
+    """A table of events that several subscribers read, each at its own pace.
+
+    Parameters
+    ----------
+    subscribers : int
+        How many there are; each has a position, which starts before the first event.
+    """
+
+    def __init__(self, subscribers: int) -> None:
+        self.listeners: list[Callable[[], object]] = []
+        """Called after each commit of an event."""
+        self._database = sqlite3.connect(":memory:", isolation_level=None)
+        self._database.executescript(
+            "CREATE TABLE events (id INTEGER PRIMARY KEY, number INTEGER NOT NULL);"
+            "CREATE TABLE positions (subscriber INTEGER PRIMARY KEY, last INTEGER NOT NULL);"
+        )
+        self._database.executemany(
+            "INSERT INTO positions VALUES (?, 0)", [(number,) for number in range(subscribers)]
+        )
+
+    def add(self, number: int) -> None:
+        """Store event ``number``."""
+        self._database.execute("INSERT INTO events (number) VALUES (?)", (number,))
+        for tell in self.listeners:
+            tell()
+
+    def after_position(self, subscriber: int) -> list[tuple[int, int]]:
+        """Id and number of each event that a subscriber has not worked on, in order."""
+        return self._database.execute(
+            "SELECT id, number FROM events WHERE id > (SELECT last FROM positions"
+            " WHERE subscriber = ?) ORDER BY id",
+            (subscriber,),
+        ).fetchall()
+
+    def move(self, subscriber: int, last: int) -> None:
+        """Note that a subscriber has worked on everything up to event id ``last``."""
+        self._database.execute(
+            "UPDATE positions SET last = ? WHERE subscriber = ?", (last, subscriber)
+        )
+
+    def count(self) -> int:
+        """How many events the table has."""
+        (count,) = self._database.execute("SELECT count(*) FROM events").fetchone()
+        return int(count)
+
+    def close(self) -> None:
+        """Close the database, which is gone with that."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+class TablePublisher(EventPublisher):
+    """Publishes each event with one insert, and waits until it is committed.
+
+    Parameters
+    ----------
+    env, door, records, threads, network
+        As for :class:`EventPublisher`.
+    table : EventTable
+        Where events go.
+    store : float
+        Seconds that a commit takes the database.
+    """
+
+    def __init__(
+        self,
+        env: Environment,
+        door: SimQueue,
+        records: Sequence[Record],
+        table: EventTable,
+        *,
+        threads: int,
+        network: float,
+        store: float,
+    ) -> None:
+        super().__init__(env, door, records, threads=threads, network=network)
+        self._table = table
+        self._store = store
+
+    def publish(self, number: int, timer: Timer) -> Generator[Timer, Any, None]:
+        self.calls += 1
+        yield timer.at(self.env.now + self.network + self._store)
+        self.note_stored(number)
+        self._table.add(number)
+        yield timer.at(self.env.now + self.network)
+
+
+class TableReader(EventWorker):
+    """A subscriber that looks into the table, works on what is new, and looks again.
+
+    Parameters
+    ----------
+    env : Environment
+    table : EventTable
+    subscriber : int
+        Whose position it reads from.
+    record : Record
+        A row for each event.
+    work : Draws
+        The work that each event brings (s).
+    faults : Faults
+        When it is down.
+    network : float
+        Seconds that anything is under way to the database or back.
+    read : float
+        Seconds that the database takes to find what is new.
+    polling : float or None
+        How long it sleeps after it found nothing (s); None: until the database notifies it.
+    first : float
+        When it looks for the first time (s).
+    more : callable
+        Whether there may be events to come that are not in the table yet.
+    """
+
+    def __init__(
+        self,
+        env: Environment,
+        table: EventTable,
+        subscriber: int,
+        record: Record,
+        work: Draws,
+        *,
+        faults: Faults,
+        network: float,
+        read: float,
+        polling: float | None,
+        first: float,
+        more: Callable[[], bool],
+    ) -> None:
+        super().__init__(env, record, work, faults)
+        self.reads = 0
+        """How many times it has looked."""
+        self._table = table
+        self._subscriber = subscriber
+        self._network = network
+        self._read = read
+        self._polling = polling
+        self._more = more
+        self._notified = False
+        self._asleep: Timer | None = None
+        if polling is None:
+            table.listeners.append(self._notify)
+        env.process(self._run(first))
+
+    @property
+    def behind(self) -> int:
+        """How many events it has yet to work on."""
+        return len(self._table.after_position(self._subscriber))
+
+    def _run(self, first: float) -> Generator[Timer, Any, None]:
+        env = self.env
+        timer = Timer(env, 0)
+        yield timer.at(first)
+        while True:
+            yield from self.wait_until_up(timer)
+            asked = env.now
+            yield timer.at(asked + self._network + self._read)
+            self.reads += 1
+            self._notified = False
+            events = self._table.after_position(self._subscriber)
+            yield timer.at(env.now + self._network)
+            if self.faults.down_at(asked) <= env.now:
+                continue
+            for last, number in events:
+                done = yield from self.work_on(number, timer)
+                if not done:
+                    break
+                self._table.move(self._subscriber, last)
+            if events:
+                continue
+            if self._polling is None:
+                yield from self._sleep(timer)
+            elif self._more() or self.behind:
+                yield timer.at(env.now + self._polling)
+            else:
+                return
+
+    def _sleep(self, timer: Timer) -> Generator[Timer, Any, None]:
+        """Wait for a notification, unless one has come since the last look."""
+        if not self._notified:
+            self._asleep = timer
+            yield timer
+        yield timer.at(self.env.now + self._network)
+
+    def _notify(self) -> None:
+        self._notified = True
+        if self._asleep is not None:
+            self._asleep.fire()
+            self._asleep = None

@@ -1,0 +1,1 @@
+"""Producers, one queue and its consumers, in memory or on a disk, whole or crashing."""

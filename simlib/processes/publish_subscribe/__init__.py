@@ -1,0 +1,1 @@
+"""A broker, those who publish to it, and those who subscribe."""

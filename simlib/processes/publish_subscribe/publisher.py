@@ -1,0 +1,163 @@
+"""Publishers that send messages to a broker, and wait for its confirms or not."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import chain, cycle, repeat
+from math import inf
+from typing import Any, Literal
+
+from ...distributions import BLOCK, Distribution, Floats
+from ..environment import Environment, Timer
+from ..line import Line
+from .node import BrokerNode
+
+__all__ = ["BrokerPublisher", "Confirms"]
+
+Confirms = Literal["none", "each", "batch", "pipelined"]
+
+
+class BrokerPublisher:
+    """Publishes a message at each arrival instant, as soon as its confirms allow.
+
+    Without confirms it goes on at once, and never hears what became of a message. With confirms it
+    waits: for that of each message before the next; for those of a whole batch; or only while so
+    many are outstanding. Messages that become due meanwhile are published late, and their
+    ``created`` still says when they were due.
+
+    Parameters
+    ----------
+    env : Environment
+    node : BrokerNode
+        Where to publish.
+    interarrival : Distribution
+        Gaps between messages (s), or a Trace of instants.
+    exchange : str
+        To which exchange.
+    keys : str, sequence or mapping
+        The routing key; or several, in turn; or several with their shares of the messages, which
+        add up to 1.
+    messages : int or None
+        How many to publish; None: until the run ends or the distribution does.
+    confirms : "none", "each", "batch" or "pipelined"
+        Which confirms to wait for.
+    window : int
+        Messages in a batch, or the most unconfirmed ones when pipelined.
+    name : str
+        Names the random streams.
+    **properties
+        Of every message, as for ``Broker.publish``: ``headers``, ``persistent``, ...
+    """
+
+    def __init__(
+        self,
+        env: Environment,
+        node: BrokerNode,
+        interarrival: Distribution,
+        *,
+        exchange: str = "",
+        keys: str | Sequence[str] | Mapping[str, float] = "",
+        messages: int | None = None,
+        confirms: Confirms = "none",
+        window: int = 1,
+        name: str = "producer",
+        **properties: Any,
+    ) -> None:
+        if window < 1:
+            raise ValueError(f"window must be >= 1 message, got {window!r}")
+        if isinstance(keys, Mapping) and abs(sum(keys.values()) - 1) > 1e-9:
+            raise ValueError(f"the shares of the keys must add up to 1, got {keys!r}")
+        self.env = env
+        self.node = node
+        self.exchange = exchange
+        self.properties = properties
+        self.confirms = confirms
+        self.window = 1 if confirms == "each" else window
+        self.sent = 0
+        """Messages that it has sent."""
+        self.unconfirmed = 0
+        """Messages that are sent and not confirmed yet."""
+        self.nacked = 0
+        """Messages that a queue refused, as far as the publisher knows."""
+        self.confirm_times = array("d")
+        """From when a message was due until the publisher knew that the broker has it (s)."""
+        self._timer: Timer | None = None
+        self._waiting = False
+        self._out = Line(env, node.receive, 1) if node.network else None
+        self._back = Line(env, self.confirmed, 0) if node.network else None
+        left = inf if messages is None else messages
+        blocks = interarrival.instants(env.stream(name))
+        if isinstance(keys, Mapping):
+            each = self._draw(keys, f"{name} keys")
+        else:
+            each = cycle([keys] if isinstance(keys, str) else keys)
+        self.process = env.process(self._produce(blocks, left, each))
+
+    def confirmed(self, outcome: tuple[bool, float]) -> None:
+        """The broker says that it has a message, or that a queue refused it."""
+        taken, created = outcome
+        self.unconfirmed -= 1
+        if taken:
+            self.confirm_times.append(self.env._now - created)
+        else:
+            self.nacked += 1
+        if self._waiting and self.unconfirmed <= self._most_when_free and self._timer is not None:
+            self._waiting = False
+            self._timer.fire()
+
+    @property
+    def _most_when_free(self) -> int:
+        """With how many unconfirmed messages it may go on."""
+        return 0 if self.confirms == "batch" else self.window - 1
+
+    def _draw(self, keys: Mapping[str, float], name: str) -> Iterator[str]:
+        names, rng = list(keys), self.env.stream(name)
+        places = (rng.choice(len(names), BLOCK, p=list(keys.values())) for _ in repeat(None))
+        return (names[place] for place in chain.from_iterable(each.tolist() for each in places))
+
+    def _produce(
+        self, blocks: Iterator[Floats], left: float, keys: Iterator[str]
+    ) -> Generator[Timer, Any, None]:
+        env = self.env
+        self._timer = timer = Timer(env, 1)
+        # At instant 0, too, the consumers are there before the first message.
+        yield timer.at(env._now)
+        waits = self.confirms != "none"
+        send = self._send if waits or self.node.network or self.node.publish_cost else self._put
+        for block in blocks:
+            due = block[: int(min(left, len(block)))]
+            left -= len(due)
+            for created in due.tolist():
+                if created > env._now:
+                    yield timer.at(created)
+                send(next(keys), self.sent, created)
+                self.sent += 1
+                if waits and self.unconfirmed >= self.window:
+                    self._waiting = True
+                    yield timer
+            if not left:
+                return
+
+    def _put(self, key: str, number: int, created: float) -> None:
+        """Publish where no time goes by and nobody waits for an answer."""
+        self.node.publish(self.exchange, key, b"%d" % number, number, created, **self.properties)
+
+    def _send(self, key: str, number: int, created: float) -> None:
+        """Send a message on its way to the broker."""
+        self.unconfirmed += 1
+        publish = partial(self._arrive, key, number, created)
+        if self._out is None:
+            self.node.receive(publish)
+        else:
+            self._out.send(publish, self.env._now + self.node.network)
+
+    def _arrive(self, key: str, number: int, created: float) -> None:
+        """Publish what has arrived at the broker, and send back its confirm."""
+        node = self.node
+        taken = node.publish(self.exchange, key, b"%d" % number, number, created, **self.properties)
+        if self._back is None:
+            self.confirmed((taken, created))
+        else:
+            self._back.send((taken, created), self.env._now + node.network)

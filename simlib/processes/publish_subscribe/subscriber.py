@@ -1,0 +1,440 @@
+"""Subscribers consume a broker's queues, and all that can go wrong with them."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from functools import partial
+from itertools import chain, repeat
+from math import nan
+from typing import Any, Literal
+
+from ...broker import Channel, Delivery
+from ...distributions import BLOCK, Distribution, Uniform
+from ..environment import Draws, Environment, Timer, stream
+from ..faults import NO_FAULTS, Faults
+from ..line import Line, do
+from .node import BrokerNode
+
+__all__ = ["Held", "Subscriber", "happens"]
+
+
+class _Session:
+    """A connection with the broker, until it breaks or its subscriber crashes."""
+
+    __slots__ = ("channel", "open")
+
+    def __init__(self, channel: Channel) -> None:
+        self.channel = channel
+        self.open = True
+
+
+# A delivery, through which connection, its row in the record, when the broker sent it (s), and
+# which one of all deliveries it is.
+Held = tuple[Delivery, _Session, int, float, int]
+
+NEVER: Iterator[bool] = repeat(False)
+
+
+class Subscriber:
+    """Consumes one or more queues: works on their messages, and acks them.
+
+    What goes wrong happens to it in the real broker. A lost ack means a broken connection, and so
+    does a crash: all messages that the subscriber holds go back to the queue, not only the one
+    whose ack was lost. It connects again at once after a lost ack, and ``restart`` seconds after a
+    crash.
+
+    An attempt fails by chance (``failing``), or because the message is poison, for which every
+    attempt fails. It is then given back to the queue (``on_failure="requeue"``), which counts
+    deliveries if it has a limit, or rejected: then it goes to the queue's dead letter exchange.
+
+    Parameters
+    ----------
+    env : Environment
+    node : BrokerNode
+        With whom.
+    queues : str or sequence of str
+        Which queues.
+    work : Distribution or Draws
+        The work that each message brings (s). Subscribers that share ``Draws`` do the same work
+        for the same message, whoever takes it.
+    prefetch : int
+        The most messages of each queue that it may hold without an ack; 0: any number.
+    workers : int
+        How many messages are worked on at once.
+    auto_ack : bool
+        Whether a message counts as done for the broker as soon as it is delivered.
+    ack_lost : float
+        Probability that an ack does not arrive.
+    crash : float
+        Probability that the subscriber crashes in an attempt, at any point of the work.
+    restart : float
+        Time until it is back after such a crash (s).
+    failing : float
+        Probability that an attempt fails.
+    poison : float
+        Probability that a message is poison; the same ones for all subscribers of a run.
+    on_failure : "requeue" or "reject"
+        What is done with a message whose attempt failed.
+    attempts : int or None
+        The most attempts: a message that fails in the last of them goes to ``give_up_to``, and
+        ``x-death`` says how many there were before. None: no end.
+    give_up_to : str
+        The queue for messages without an attempt left.
+    faults : Faults
+        When it is down or slow.
+    name : str
+        Names the random streams.
+    """
+
+    def __init__(
+        self,
+        env: Environment,
+        node: BrokerNode,
+        queues: str | Sequence[str],
+        work: Distribution | Draws,
+        *,
+        prefetch: int = 1,
+        workers: int = 1,
+        auto_ack: bool = False,
+        ack_lost: float = 0.0,
+        crash: float = 0.0,
+        restart: float = 0.0,
+        failing: float = 0.0,
+        poison: float = 0.0,
+        on_failure: Literal["requeue", "reject"] = "requeue",
+        attempts: int | None = None,
+        give_up_to: str = "",
+        faults: Faults = NO_FAULTS,
+        name: str = "subscriber",
+    ) -> None:
+        chances = {"ack_lost": ack_lost, "crash": crash, "failing": failing, "poison": poison}
+        for what, chance in chances.items():
+            if not 0 <= chance <= 1:
+                raise ValueError(f"{what} must be a probability from 0 to 1, got {chance!r}")
+        if attempts is not None and (attempts < 1 or not give_up_to or on_failure != "reject"):
+            raise ValueError(
+                "attempts must be >= 1, with a queue in give_up_to and on_failure='reject', "
+                f"got {attempts!r}, {give_up_to!r} and {on_failure!r}"
+            )
+        if auto_ack and ack_lost:
+            raise ValueError(f"with auto_ack there is no ack to lose, got ack_lost={ack_lost!r}")
+        if isinstance(work, Distribution):
+            work = Draws(work, env.stream(name))
+        self.env = env
+        self.node = node
+        self.queues = (queues,) if isinstance(queues, str) else tuple(queues)
+        self.prefetch = prefetch
+        self.workers = workers
+        self.auto_ack = auto_ack
+        self.faults = faults
+        self.poison = poison
+        """Probability that a message is poison; 0 from when the subscriber is mended."""
+        self.worked = 0.0
+        """Time spent on attempts that are over, in vain or not (s)."""
+        self._work_of = work
+        self._crash = crash
+        self._restart = restart
+        self._requeue = on_failure == "requeue"
+        self._attempts = attempts
+        self._give_up_to = give_up_to
+        self._acks_lost = happens(env, f"{name} acks", ack_lost)
+        self._crashes = happens(env, f"{name} crashes", crash)
+        self._fails = happens(env, f"{name} failures", failing)
+        self._luck = Draws(Uniform(low=0.0, high=1.0), stream(env.seed, "poison"))
+        self._when = _uniforms(env, f"{name} crash points") if crash else iter(())
+        # Whether more is to be seen to at the end of an attempt than its ack.
+        effective = type(self).effect is not Subscriber.effect
+        self._careful = bool(ack_lost or failing or poison or auto_ack or effective)
+        self._delivered = node.record.extra["delivered"]
+        self._buffer: deque[Held] = deque()
+        self._idle: deque[Timer] = deque()
+        # What is in the workers' hands, and since when (s).
+        self._working: dict[Timer, tuple[Held, float]] = {}
+        # Where in the record the attempts are that go on although their connection is gone.
+        self._vain: dict[Timer, int] = {}
+        self._epoch = 0
+        network = node.network
+        self._in = Line(env, self._receive, 0) if network or node.deliver_cost else None
+        self._out = Line(env, do, 0) if network else None
+        self._session: _Session | None = None
+        self.place = len(node.on_restart)
+        """Which of the broker's subscribers it is, from 0; what a label ``subscriber`` says."""
+        node.on_restart.append(self._meet_another_broker)
+        env.process(self._begin(0.0))
+        if faults.outages:
+            env.process(self._go_down())
+
+    # Hooks
+
+    def effect(self, delivery: Delivery) -> bool:
+        """Called when the work on a message is done; False if a crash comes before its ack."""
+        return True
+
+    # Connections
+
+    def reconnect(self) -> None:
+        """Give up the connection, and with it all that is held; make another one at once.
+
+        What the workers do goes on, in vain.
+        """
+        if self._session is not None and self._session.open:
+            self._disconnect(self._session)
+            self._connect()
+
+    def _meet_another_broker(self) -> None:
+        """The broker was restarted: acks on their way to it are about nothing it knows."""
+        record = self.node.record
+        for _, act in self._out.under_way if self._out is not None else ():
+            if isinstance(act, partial) and act.func == self._ack:
+                held, start = act.args
+                row = held[2]
+                record.in_vain.append(row)
+                record.extra["left"][row] = nan
+                self._in_vain(held, start, record.finished[row])
+        self.reconnect()
+
+    def _begin(self, when: float) -> Generator[Timer, Any, None]:
+        """Start the workers, with a connection, as soon as it is up."""
+        timer = Timer(self.env, 0)
+        yield timer.at(self.faults.up_at(when))
+        self._connect()
+        for _ in range(self.workers):
+            self.env.process(self._work(self._epoch))
+
+    def _connect(self) -> None:
+        self._session = session = _Session(self.node.broker.channel())
+        self._tell(partial(self._subscribe, session))
+
+    def _disconnect(self, session: _Session) -> None:
+        session.open = False
+        lost = [*self._buffer]
+        self._buffer.clear()
+        if self._in is not None:
+            lost += [held for _, held in self._in.under_way if held[1] is session]
+        for held in lost:
+            self._in_vain(held, nan, self.env.now)
+        if not self.auto_ack:
+            # Their work goes on, but the broker gives them to somebody else.
+            for timer, (held, start) in self._working.items():
+                if held[1] is session:
+                    self._vain[timer] = len(self.node.record.interrupted[0])
+                    self._in_vain(held, start, nan)
+        self._tell(session.channel.close)
+
+    def _die(self) -> None:
+        """Crash: the connection and all work are gone."""
+        self._epoch += 1
+        for timer, (held, start) in self._working.items():
+            self.worked += self.env.now - start
+            # What a worker has in hand may be of an earlier connection, and was given back with it.
+            if timer in self._vain:
+                self._end_in_vain(timer)
+            else:
+                self._in_vain(held, start, self.env.now)
+        self._working.clear()
+        if self._session is not None and self._session.open:
+            self._disconnect(self._session)
+        while self._idle:
+            self._idle.popleft().fire(None)
+
+    def _go_down(self) -> Generator[Timer, Any, None]:
+        timer = Timer(self.env, 0)
+        for outage in self.faults.outages:
+            yield timer.at(outage.start)
+            # After a crash it may be down already.
+            if self._session is not None and self._session.open:
+                self._die()
+                self.env.process(self._begin(outage.end))
+
+    def _tell(self, act: Callable[[], object]) -> None:
+        """Let the broker do something, when word of it has got there."""
+        if self._out is None:
+            act()
+        else:
+            self._out.send(act, self.env.now + self.node.network)
+
+    # Deliveries
+
+    def _deliver(self, session: _Session, queue: str, delivery: Delivery) -> None:
+        """The broker sends a message on its way."""
+        node, now = self.node, self.env._now
+        row = node.row(queue, delivery.body, delivery.headers)
+        if not session.open:
+            # The broker does not know yet that nobody is there.
+            if self.auto_ack:
+                node.lose(row)
+            return
+        self._delivered[row] = now
+        if self.auto_ack:
+            node.in_hand.add(row)
+        node.deliveries += 1
+        node.latest[row] = node.deliveries
+        held = delivery, session, row, now, node.deliveries
+        if self._in is None:
+            self._receive(held)
+        else:
+            self._in.send(held, node.occupy(node.deliver_cost) + node.network)
+
+    def _receive(self, held: Held) -> None:
+        if held[1].open:
+            if self._idle:
+                self._idle.popleft().fire(held)
+            else:
+                self._buffer.append(held)
+
+    def _in_vain(self, held: Held, start: float, end: float) -> None:
+        """Note a delivery that came to nothing now; with ``auto_ack`` the message is lost.
+
+        The work on it lasted from ``start`` (s; NaN: there was none) to ``end`` (NaN: it goes on).
+        """
+        _, _, row, delivered, serial = held
+        record, now = self.node.record, self.env.now
+        record.interrupt(row, delivered, start, end, released=now)
+        record.requeued.append(now)
+        # Somebody else may have it by now.
+        if self.node.latest[row] == serial:
+            self._delivered[row] = record.started[row] = record.finished[row] = nan
+        if self.auto_ack:
+            self.node.in_hand.discard(row)
+            self.node.lose(row)
+
+    def _end_in_vain(self, timer: Timer) -> None:
+        """Note that work is over that went on although its connection was gone."""
+        self.node.record.interrupted[-1][self._vain.pop(timer)] = self.env.now
+
+    # Work
+
+    def _work(self, epoch: int) -> Generator[Timer, Any, None]:
+        env, faults, buffer, idle = self.env, self.faults, self._buffer, self._idle
+        working = self._working
+        record = self.node.record
+        started, finished, left = record.started, record.finished, record.extra["left"]
+        works, message_of = self._work_of.values, record.labels["message"]
+        faulty, careful = self._crash > 0 or faults is not NO_FAULTS, self._careful
+        done_by = record.labels["subscriber"]
+        timer = Timer(env, 0)
+        while True:
+            if buffer:
+                held = buffer.popleft()
+            else:
+                idle.append(timer)
+                held = yield timer
+                if held is None:
+                    return
+            delivery, session, row, _, _ = held
+            if not session.open:
+                # It was handed over at the very instant at which the connection broke.
+                self._in_vain(held, nan, self.env.now)
+                if epoch != self._epoch:
+                    return
+                continue
+            number = message_of[row]
+            try:
+                duration = works[number]
+            except IndexError:
+                duration = self._work_of[number]
+            started[row] = start = env._now
+            end = start + duration
+            working[timer] = held, start
+            if faulty:
+                end = start + duration * faults.factor(start)
+                if next(self._crashes):
+                    yield timer.at(start + (end - start) * next(self._when))
+                    if epoch == self._epoch:
+                        self._die()
+                        env.process(self._begin(env._now + self._restart))
+                    return
+            yield timer.at(end)
+            if epoch != self._epoch:
+                return
+            del working[timer]
+            self.worked += end - start
+            if (careful or not session.open) and not self._succeeds(held, start, timer):
+                continue
+            finished[row] = left[row] = end
+            done_by[row] = self.place
+            if self.auto_ack:
+                continue
+            if self._out is not None:
+                self._out.send(partial(self._ack, held, start), end + self.node.network)
+            else:
+                session.channel.ack(delivery.delivery_tag)
+
+    def _succeeds(self, held: Held, start: float, timer: Timer) -> bool:
+        """Whether an attempt that is over can be acked; if not, what follows is done."""
+        delivery, session, row, _, _ = held
+        now = self.env.now
+        message = self.node.record.labels["message"][row]
+        too_late = timer in self._vain
+        if too_late:
+            self._end_in_vain(timer)
+        if next(self._fails) or (self.poison and self._luck[message] < self.poison):
+            if not too_late:
+                self._in_vain(held, start, now)
+            if session.open and not self.auto_ack:
+                self._tell(partial(self._refuse, held))
+            return False
+        alive = self.effect(delivery)
+        if self.auto_ack:
+            self.node.in_hand.discard(row)
+            if "acked" in self.node.record.extra:
+                self.node.record.extra["acked"][row] = now
+            return True
+        if too_late:
+            self.node.record.in_vain.append(row)
+            return False
+        if next(self._acks_lost) or not alive:
+            self.node.record.in_vain.append(row)
+            self._in_vain(held, start, now)
+            self.reconnect()
+            return False
+        return True
+
+    # What arrives at the broker
+
+    def _subscribe(self, session: _Session) -> None:
+        # After a restart of the broker there is another connection already.
+        for queue in () if session.channel.closed else self.queues:
+            session.channel.consume(
+                queue,
+                partial(self._deliver, session, queue),
+                prefetch=self.prefetch,
+                auto_ack=self.auto_ack,
+            )
+
+    def _ack(self, held: Held, start: float) -> None:
+        delivery, session, row, _, _ = held
+        if not session.channel.closed:
+            session.channel.ack(delivery.delivery_tag)
+            self.node.record.extra["acked"][row] = self.env._now
+
+    def _refuse(self, held: Held) -> None:
+        delivery, session, row, _, _ = held
+        if session.channel.closed:
+            return
+        deaths = delivery.headers.get("x-death", ())
+        rejections = sum(
+            death["count"]
+            for death in deaths
+            if death["queue"] in self.queues and death["reason"] == "rejected"
+        )
+        if self._attempts is not None and rejections + 1 >= self._attempts:
+            self.node.carry(session.channel, delivery, row, self._give_up_to)
+        else:
+            session.channel.nack(delivery.delivery_tag, requeue=self._requeue)
+        if self.node.timed:
+            self.node.watch()
+
+
+def _uniforms(env: Environment, name: str) -> Iterator[float]:
+    """Numbers from 0 to 1 out of the stream of that name."""
+    rng = env.stream(name)
+    return chain.from_iterable(rng.random(BLOCK).tolist() for _ in repeat(None))
+
+
+def happens(env: Environment, name: str, probability: float) -> Iterator[bool]:
+    """Whether it happens, each time anew."""
+    if not probability:
+        return NEVER
+    return (number < probability for number in _uniforms(env, name))
