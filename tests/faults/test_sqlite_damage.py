@@ -20,9 +20,8 @@ from simlib.queues import (
     RecoveryWarning,
     SQLiteQueue,
     recover,
-    sqlite_durability,
-    wal,
 )
+from simlib.queues.sqlite import durability, wal
 from simlib.queues.sqlite.wal import read_log
 
 Files = dict[str, bytes]
@@ -91,7 +90,7 @@ def body(number: int) -> bytes:
 def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     """Opening a queue costs no more than it has to where that is done a hundred thousand times:
     nothing is reserved for a full disk, and a page's checksum is not computed twice."""
-    monkeypatch.setattr(sqlite_durability, "_RESERVE", 1)
+    monkeypatch.setattr(durability, "_RESERVE", 1)
     monkeypatch.setattr(wal, "_checksum", lru_cache(4096)(wal._checksum))
 
 

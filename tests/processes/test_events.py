@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from simlib.processes.events.by_call import Receiver
-from simlib.processes.events.by_table import EventTable
-
 from simlib import Deterministic, Environment, Outage
 from simlib.processes import Draws, Faults, Record
+from simlib.processes.events.by_call import Receiver
+from simlib.processes.events.by_table import EventTable
 from simlib.queues import MemoryQueue
 
 

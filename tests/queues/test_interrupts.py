@@ -33,9 +33,9 @@ from simlib.queues import (
     Message,
     MessageQueue,
     SQLiteQueue,
-    sqlite_durability,
 )
 from simlib.queues.crash import kill
+from simlib.queues.sqlite import durability
 
 LEASE = 60.0
 
@@ -179,7 +179,7 @@ CASES = [(kind, call) for kind in KINDS for call in CALLS if call.startswith(KIN
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder in memory, if there is one: SQLite waits for any disk. It reserves no space."""
-    monkeypatch.setattr(sqlite_durability, "_RESERVE", 1)
+    monkeypatch.setattr(durability, "_RESERVE", 1)
     memory = Path("/dev/shm")
     if not os.access(memory, os.W_OK):
         yield tmp_path

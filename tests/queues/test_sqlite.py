@@ -24,8 +24,8 @@ from simlib.queues import (
     QueueError,
     SQLiteQueue,
     recover,
-    sqlite_database,
 )
+from simlib.queues.sqlite import database
 from simlib.queues.sqlite.wal import read_log
 
 
@@ -282,7 +282,7 @@ def interrupted(call: Callable[[], Any], place: int) -> bool:
 def test_an_interrupt_leaves_no_transaction_open(
     tmp_path: Path, sync: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite_database, "PATIENCE", 0.0)
+    monkeypatch.setattr(database, "PATIENCE", 0.0)
     calls: dict[str, Callable[[SQLiteQueue, Any], Any]] = {
         "put": lambda q, held: q.put(b"new"),
         "put with a bound": lambda q, held: q.put(b"new", headers={"k": 1}),
