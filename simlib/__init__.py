@@ -31,13 +31,11 @@ if TYPE_CHECKING:
     from .processes import (
         Breakdowns,
         Consumer,
-        Crash,
         Environment,
         Linger,
         Outage,
         Producer,
         SimQueue,
-        Slowdown,
     )
     from .values import ParameterError
 
@@ -48,7 +46,6 @@ __all__ = [
     "Breakdowns",
     "Bursty",
     "Consumer",
-    "Crash",
     "Deterministic",
     "Distribution",
     "Empirical",
@@ -63,7 +60,6 @@ __all__ = [
     "Producer",
     "Replay",
     "SimQueue",
-    "Slowdown",
     "Trace",
     "Uniform",
     "VaryingPoisson",

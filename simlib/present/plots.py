@@ -252,7 +252,7 @@ def lost_and_doubled(results: Mapping[str, Result], ax: Axes | None = None) -> A
     Parameters
     ----------
     results : mapping
-        Results of ``Delivery`` by name; a bar each.
+        Results of ``DeliveryGuarantees`` by name; a bar each.
     ax : Axes, optional
         Where to draw.
     """

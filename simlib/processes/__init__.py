@@ -6,9 +6,8 @@ require("sim", __name__)
 
 from .calls.service import Caller, Publisher, Service
 from .environment import Draws, Environment, Timer
-from .faults import Faults, Outage, Slowdown
+from .faults import Faults, Outage
 from .point_to_point.consumer import Consumer
-from .point_to_point.crashes import Crash
 from .point_to_point.pausing import Breakdowns, PausingConsumer
 from .point_to_point.producer import Linger, Producer
 from .point_to_point.queue import SimQueue
@@ -25,7 +24,6 @@ __all__ = [
     "Caller",
     "Confirms",
     "Consumer",
-    "Crash",
     "Draws",
     "Environment",
     "Faults",
@@ -39,7 +37,6 @@ __all__ = [
     "Record",
     "Service",
     "SimQueue",
-    "Slowdown",
     "StoredQueue",
     "Subscriber",
     "Timer",

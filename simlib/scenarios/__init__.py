@@ -7,7 +7,7 @@ require("sim", __name__)
 from ..values import parameter
 from .base import Engine, OpenScenario, Progress, PublishingScenario, Scenario
 from .closed_loop import ClosedLoop
-from .delivery import Delivery
+from .delivery_guarantees import DeliveryGuarantees
 from .event_driven import EventDriven
 from .pipeline import Pipeline, Station
 from .point_to_point import PointToPoint
@@ -16,7 +16,7 @@ from .sync_async import SyncVsAsync
 
 __all__ = [
     "ClosedLoop",
-    "Delivery",
+    "DeliveryGuarantees",
     "Engine",
     "EventDriven",
     "OpenScenario",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from math import inf
 from typing import Any, ClassVar, Literal, Self, get_args
 
@@ -16,7 +16,7 @@ from ..analysis.explanation import Forecast
 from ..analysis.result import Result
 from ..analysis.run_lengths import Needed, needed_by_queue
 from ..distributions import Arrivals, Distribution, Durations, Exponential
-from ..processes import Environment, Ledger
+from ..processes import Environment, Ledger, Outage
 from ..values import Value, parameter
 from ..values.tables import unit_of
 from .recursions import draw_before
@@ -28,6 +28,9 @@ Engine = Literal["auto", "simpy", "vector"]
 Progress = Callable[[float], None]
 """Told now and then how much of a run is done, from 0 to 1."""
 
+
+KINDS = ("crash", "power", "hang", "slow")
+"""What can happen to something that fails."""
 
 MOST = {"messages": 100_000_000, "s": 1_000_000_000}
 """The most of each unit that a run can be about."""
@@ -42,6 +45,14 @@ class Scenario(Value, ABC):
 
     derived: ClassVar[dict[str, FieldInfo]] = {}
     """What ``replace`` takes beside the fields, described in the same way."""
+
+    faults: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """What can fail, and in which ways: ``of`` and ``kind`` of the outages that it takes."""
+
+    recurring: ClassVar[tuple[str, ...]] = ()
+    """What can fail again and again, and not only once."""
+
+    outages: tuple[Outage, ...] = parameter((), "what does not work for a while, and when")
 
     def run(
         self, seed: int = 0, engine: Engine = "auto", *, progress: Progress | None = None
@@ -110,10 +121,34 @@ class Scenario(Value, ABC):
                 raise ValueError(f"{name} must be <= {MOST[unit]:,} {unit}, got {value:g}")
         return self
 
+    @model_validator(mode="after")
+    def _fails_as_it_can(self) -> Self:
+        for place, each in enumerate(self.outages):
+            kinds = self.faults.get(each.of, ())
+            known = "; ".join(f"{of}: {', '.join(kinds)}" for of, kinds in self.faults.items())
+            if each.kind not in kinds:
+                raise ValueError(
+                    f"outages[{place}] is a {each.kind} of the {each.of}, and here there are: "
+                    f"{known or 'none'}"
+                )
+            once = each.kind in ("hang", "slow") or each.of not in self.recurring
+            if each.every is not None and once:
+                raise ValueError(
+                    f"outages[{place}] comes again and again, and a {each.kind} of the {each.of} "
+                    "is known only at an instant here: give start in place of every"
+                )
+        return self
+
+    def outages_of(self, what: str, *kinds: str) -> list[Outage]:
+        """The outages of one thing, of all kinds or of these."""
+        return [each for each in self.outages if each.of == what and each.kind in (kinds or KINDS)]
+
     @classmethod
     def parameters(cls) -> dict[str, FieldInfo]:
         """Everything that ``replace`` takes, with its description, unit and bounds."""
-        return {**super().parameters(), **cls.derived}
+        known = {**super().parameters(), **cls.derived}
+        outages = known.pop("outages")
+        return {**known, "outages": outages} if cls.faults else known
 
 
 class PublishingScenario(Scenario):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from dataclasses import replace
 from math import inf
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import model_validator
 
@@ -13,7 +13,8 @@ from ..analysis.explanation import Forecast
 from ..analysis.result import Result
 from ..analysis.run_lengths import Needed, needed_by_callers
 from ..distributions import Durations, Exponential
-from ..processes import Draws, Environment, Record, Service, SimQueue, Timer
+from ..processes import Draws, Environment, Faults, Record, Service, SimQueue, Timer
+from ..processes.faults import NO_FAULTS
 from ..queues import MemoryQueue
 from ..theory import closed
 from .base import Progress, Scenario, parameter
@@ -30,6 +31,8 @@ class ClosedLoop(Scenario):
     A caller stops when all requests are made or about to be. From then on those that are left find
     the service less and less busy, so averages end when the first one stops.
     """
+
+    faults: ClassVar = {"service": ("hang", "slow")}
 
     callers: int = parameter(20, "how many callers there are", step=1, ge=1, le=10_000)
     think: Durations = parameter(
@@ -58,6 +61,8 @@ class ClosedLoop(Scenario):
         return self
 
     def forecast(self) -> Forecast:
+        if self.outages:
+            return Forecast(model="none", why="outages is set, and no formula here knows it")
         if not isinstance(self.service, Exponential):
             return Forecast(model="none", why="machine repair has a formula for exponential work")
         found = closed(self.callers, self.think.average, 1 / self.service.mean, self.workers)
@@ -81,7 +86,8 @@ class ClosedLoop(Scenario):
         with MemoryQueue() as real:
             inbox = SimQueue(env, real, record=record)
             work = Draws(self.service, env.stream("service"))
-            service = Service(env, inbox, work, workers=self.workers)
+            faults = Faults(self.outages, env) if self.outages else NO_FAULTS
+            service = Service(env, inbox, work, workers=self.workers, faults=faults)
             think = Draws(self.think, env.stream("think"))
             numbers = iter(range(self.messages))
             stopped: list[float] = []

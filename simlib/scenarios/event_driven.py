@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from math import isnan, nan
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import model_validator
@@ -15,11 +15,12 @@ from pydantic import model_validator
 from ..analysis.result import OUTCOMES, Result, time_in
 from ..broker import Broker
 from ..distributions import Arrivals, Durations, Exponential
-from ..processes import Draws, Environment, Faults, Ledger, Outage, Producer, Record, SimQueue
+from ..processes import Draws, Environment, Ledger, Producer, Record, SimQueue
 from ..processes.events.base import EventPublisher, EventWorker
 from ..processes.events.by_call import Receiver, WebhookPublisher
 from ..processes.events.by_queue import FanoutPublisher, QueueReader
 from ..processes.events.by_table import EventTable, TablePublisher, TableReader
+from ..processes.faults import faults_of_each
 from ..queues import MemoryQueue
 from .base import OpenScenario, Progress, parameter
 
@@ -35,7 +36,7 @@ class EventDriven(OpenScenario):
     in time). With the same seed, events are created at the same instants in all three, and bring
     the same work to the same subscriber.
 
-    The first subscriber may be down for a while. A queue and a table keep its events meanwhile;
+    Subscribers may be down for a while. A queue and a table keep its events meanwhile;
     calls go unanswered, and what has been tried too often is lost. When it is up again, a reader of
     a queue is connected at once, where one of :class:`PublishSubscribe` waits for the network.
 
@@ -54,6 +55,14 @@ class EventDriven(OpenScenario):
     service: Durations = parameter(
         Exponential(mean=0.05), "work that an event brings to a subscriber", unit="s"
     )
+    faults: ClassVar = {"consumers": ("crash", "hang", "slow")}
+    hints: ClassVar = {
+        "outage": "write outages=(Outage(of='consumers', share=1 / 3, start=5.0, duration=1.0),)",
+        "store": "it is put_cost",
+        "read": "it is get_cost",
+        "backoff": "it is retry_delay",
+    }
+
     way: Literal["queue", "database", "api"] = parameter("queue", "what carries the events")
     subscribers: int = parameter(3, "how many subscribers there are", step=1, ge=1, le=100)
     publishers: int = parameter(
@@ -62,13 +71,13 @@ class EventDriven(OpenScenario):
     network: float = parameter(
         0.005, "time that anything is under way between two services", unit="s", ge=0
     )
-    store: float = parameter(
+    put_cost: float = parameter(
         0.002, "time until the broker or the database has stored an event", unit="s", ge=0
     )
     prefetch: int = parameter(
         10, "queue: messages that a subscriber holds without an ack", step=1, ge=1, le=65535
     )
-    read: float = parameter(
+    get_cost: float = parameter(
         0.001, "database: time that it takes to find what is new", unit="s", ge=0
     )
     polling: float | None = parameter(
@@ -84,10 +93,9 @@ class EventDriven(OpenScenario):
     attempts: int = parameter(
         5, "api: the most calls for an event and subscriber", step=1, ge=1, le=100
     )
-    backoff: float = parameter(
+    retry_delay: float = parameter(
         0.5, "api: pause before the first repetition; doubles each time", unit="s", gt=0
     )
-    outage: Outage | None = parameter(None, "when the first subscriber is down")
 
     @model_validator(mode="after")
     def _answers_can_come(self) -> Self:
@@ -185,10 +193,7 @@ class _Way(ABC):
             Draws(scenario.service, env.stream(f"subscriber {number + 1}"))
             for number in range(scenario.subscribers)
         ]
-        self.faults = [
-            Faults([scenario.outage] if scenario.outage and not number else [])
-            for number in range(scenario.subscribers)
-        ]
+        self.faults = faults_of_each(scenario.subscribers, scenario.outages, env)
 
     @abstractmethod
     def known(self) -> tuple[int, int, int]:
@@ -270,7 +275,7 @@ class _Queue(_Way):
             "events",
             threads=scenario.publishers,
             network=scenario.network,
-            store=scenario.store,
+            store=scenario.put_cost,
         )
 
     def known(self) -> tuple[int, int, int]:
@@ -307,7 +312,7 @@ class _Database(_Way):
             self._table,
             threads=scenario.publishers,
             network=scenario.network,
-            store=scenario.store,
+            store=scenario.put_cost,
         )
 
         def more() -> bool:
@@ -322,7 +327,7 @@ class _Database(_Way):
                 self.works[number],
                 faults=self.faults[number],
                 network=scenario.network,
-                read=scenario.read,
+                read=scenario.get_cost,
                 polling=scenario.polling,
                 # They look in turn, and not all at the same instant.
                 first=(scenario.polling or 0.0) * number / scenario.subscribers,
@@ -368,7 +373,7 @@ class _Api(_Way):
             network=scenario.network,
             timeout=scenario.timeout,
             attempts=scenario.attempts,
-            backoff=scenario.backoff,
+            backoff=scenario.retry_delay,
         )
 
     def known(self) -> tuple[int, int, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,8 @@ Floats = NDArray[np.float64]
 class Station(Value):
     """A queue and the consumers that compete for its messages, as a part of a line."""
 
+    hints: ClassVar = {"when_full": "it is overflow"}
+
     service: Durations = parameter(
         Exponential(mean=1.0), "work that a message brings here", unit="s"
     )
@@ -35,19 +37,19 @@ class Station(Value):
     capacity: int | None = parameter(
         None, "the most messages that may wait here; none: no bound", unit="messages", step=1, ge=0
     )
-    when_full: Literal["block", "reject"] = parameter(
+    overflow: Literal["block", "reject"] = parameter(
         "block", "what becomes of a message without room: its sender keeps it, or no one"
     )
 
     @property
     def blocks(self) -> bool:
         """Whether this station can hold up the one before it."""
-        return self.capacity is not None and self.when_full == "block"
+        return self.capacity is not None and self.overflow == "block"
 
     @property
     def rejects(self) -> bool:
         """Whether this station can refuse messages."""
-        return self.capacity is not None and self.when_full == "reject"
+        return self.capacity is not None and self.overflow == "reject"
 
 
 class Pipeline(PublishingScenario):

@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 from functools import partial
 from math import nan
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -19,9 +19,9 @@ from ..distributions import DurationsOrNone
 from ..processes import (
     Breakdowns,
     Consumer,
-    Crash,
     Draws,
     Environment,
+    Faults,
     Linger,
     PausingConsumer,
     Producer,
@@ -30,6 +30,7 @@ from ..processes import (
     StoredQueue,
 )
 from ..processes.directory import own_directory
+from ..processes.faults import faults_of_each
 from ..processes.point_to_point.crashes import crash
 from ..processes.point_to_point.queue import Cost
 from ..queues import FileQueue, MemoryQueue, MessageQueue, SQLiteQueue
@@ -51,6 +52,16 @@ class PointToPoint(OpenScenario):
     from a cost profile, so that a run repeats to the bit whatever the disk does. Where nothing else
     is said, operations in memory take no time.
     """
+
+    faults: ClassVar = {
+        "consumers": ("crash", "hang", "slow"),
+        "broker": ("crash", "power"),
+        "publisher": ("hang",),
+    }
+    recurring: ClassVar = ("consumers", "broker")
+    hints: ClassVar = {
+        "crashes": "write outages=(Outage(of='broker', start=5.0, duration=1.0, kind='power'), …)"
+    }
 
     consumers: int = parameter(1, "how many consumers compete", step=1, ge=1, le=1000)
     capacity: int | None = parameter(
@@ -120,7 +131,6 @@ class PointToPoint(OpenScenario):
     breakdowns: Breakdowns | None = parameter(
         None, "how often a consumer at work breaks down, and how long a repair takes; none: never"
     )
-    crashes: tuple[Crash, ...] = parameter((), "what crashes, and when")
     batch_size: int = parameter(
         1,
         "the most messages that a consumer takes at once, in the time that the first one needs",
@@ -137,9 +147,9 @@ class PointToPoint(OpenScenario):
         if self.linger:
             if self.priorities:
                 raise ValueError("a put of several messages has one priority: no linger with them")
-            if self.capacity is not None and self.capacity < self.linger.batch_size:
+            if self.capacity is not None and self.capacity < self.linger.size:
                 raise ValueError(
-                    f"a batch of {self.linger.batch_size} messages never fits into "
+                    f"a batch of {self.linger.size} messages never fits into "
                     f"capacity={self.capacity}"
                 )
         if self.polling and self.cold_start:
@@ -161,11 +171,11 @@ class PointToPoint(OpenScenario):
         timings = self._timings()
         put, *others = (_single(timings[name]) for name in ("put_cost", "get_cost", "ack_cost"))
         undisturbed = max(put, self.service.average + sum(others))
-        for place, each in enumerate(self.crashes):
-            if each.rate and each.rate * undisturbed >= 1 and self.duration is None:
+        for place, each in enumerate(self.outages):
+            if each.every and each.every.average <= undisturbed and self.duration is None:
                 raise ValueError(
-                    f"crashes[{place}].rate={each.rate:g} per second leaves hardly a message the "
-                    f"{undisturbed:g} s that it needs; give a smaller one, or a duration"
+                    f"outages[{place}].every={each.every} leaves hardly a message the "
+                    f"{undisturbed:g} s that it needs; give a longer one, or a duration"
                 )
         return self
 
@@ -196,15 +206,15 @@ class PointToPoint(OpenScenario):
     @property
     def offered_load(self) -> float:
         """``load`` with gets, acks and repairs, or that of the producer's puts, if that is more;
-        NaN with crashes that come by chance."""
-        if any(each.rate for each in self.crashes):
+        NaN with outages that come again and again."""
+        if any(each.every for each in self.outages):
             return nan
         timings = self._timings()
         get, ack = (_each(timings[name], self.batch_size) for name in ("get_cost", "ack_cost"))
         work = self.service.average
         if self.breakdowns:
             work *= 1 + self.breakdowns.rate * self.breakdowns.repair.average
-        at_once = self.linger.batch_size if self.linger else 1
+        at_once = self.linger.size if self.linger else 1
         put = _each(timings["put_cost"], at_once)
         return self.arrival_rate * max(work / self.servers + (get + ack) / self.consumers, put)
 
@@ -213,7 +223,7 @@ class PointToPoint(OpenScenario):
             return f"a recursion puts nothing into a queue, and queue is {self.queue!r}"
         costs = ("put_cost", "get_cost", "ack_cost")
         pauses = ("polling", "cold_start", "breakdowns")
-        for name in (*costs, "priorities", "linger", *pauses, "crashes"):
+        for name in (*costs, "priorities", "linger", *pauses, "outages"):
             if getattr(self, name):
                 return f"no recursion has {name}, and it is {getattr(self, name)}"
         if self.batch_size > 1:
@@ -247,7 +257,7 @@ class PointToPoint(OpenScenario):
         )
 
     def forecast(self) -> Forecast:
-        special = ("priorities", "linger", "polling", "cold_start", "breakdowns", "crashes")
+        special = ("priorities", "linger", "polling", "cold_start", "breakdowns", "outages")
         taken = [name for name, cost in self._timings().items() if _single(cost)]
         named = [*taken, *(name for name in special if getattr(self, name))]
         if self.batch_size > 1:
@@ -265,6 +275,7 @@ class PointToPoint(OpenScenario):
                 messages=self.messages,
                 priorities=self.priorities,
                 linger=self.linger,
+                faults=Faults(self.outages_of("publisher"), env, "outage of the publisher"),
             )
             self._consume(env, queue, producer)
             self.execute(env, progress)
@@ -285,7 +296,8 @@ class PointToPoint(OpenScenario):
     def _queue(self, env: Environment) -> Iterator[SimQueue]:
         """The queue, in a place that is there as long as it is."""
         common: dict[str, Any] = {"capacity": self.capacity, **self._timings()}
-        if self.queue == "memory" and not self.crashes:
+        breaks = any(each.kind in ("crash", "power") for each in self.outages)
+        if self.queue == "memory" and not breaks:
             with MemoryQueue(self.capacity or 0, clock=env.clock) as real:
                 yield SimQueue(env, real, **common)
             return
@@ -293,7 +305,6 @@ class PointToPoint(OpenScenario):
             opened = self._opener(env, directory)
             batched = self.queue != "memory" and self.sync == "batch"
             sync_time = self.sync_time if batched else None
-            breaks = bool(self.crashes)
             with closing(
                 StoredQueue(env, opened, sync_time=sync_time, breaks=breaks, **common)
             ) as queue:
@@ -321,7 +332,7 @@ class PointToPoint(OpenScenario):
 
     def _consume(self, env: Environment, queue: SimQueue, producer: Producer) -> None:
         work = Draws(self.service, env.stream("service"))
-        special = self.polling or self.cold_start or self.breakdowns or self.crashes
+        special = self.polling or self.cold_start or self.breakdowns or self.outages
         if not special and self.batch_size == 1:
             Consumer(env, queue, work, workers=self.consumers)
             return
@@ -335,11 +346,14 @@ class PointToPoint(OpenScenario):
             cold_start=self.cold_start,
             breakdowns=self.breakdowns,
             batch_size=self.batch_size,
+            faults_of_each=faults_of_each(
+                self.consumers, self.outages_of("consumers", "hang", "slow"), env
+            ),
         )
         if isinstance(queue, StoredQueue):
             crash(
                 env,
-                self.crashes,
+                [each for each in self.outages if each.kind in ("crash", "power")],
                 queue,
                 consumer,
                 lambda: not (producer.process.is_alive or queue.numbers),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from dataclasses import replace
 from math import inf, nan
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import model_validator
@@ -22,6 +22,7 @@ from ..processes import (
     Subscriber,
 )
 from ..processes.environment import stream
+from ..processes.faults import faults_of_each
 from .base import OpenScenario, Progress, parameter
 
 __all__ = ["PublishSubscribe"]
@@ -53,6 +54,13 @@ class PublishSubscribe(OpenScenario):
     ``latency_p99_n``, ``utilisation_n`` (attempts in vain included), and ``queue_mean_n``
     (messages that wait for it in the broker, where it has queues of its own).
     """
+
+    faults: ClassVar = {"consumers": ("crash", "hang", "slow")}
+    hints: ClassVar = {
+        "window": "it is unconfirmed",
+        "max_length": "it is capacity",
+        "delivery_limit": "it is attempts, one more than the limit",
+    }
 
     subscribers: int = parameter(3, "how many subscribers there are", step=1, ge=1, le=200)
     arrangement: Literal["fan-out", "competing", "group"] = parameter(
@@ -92,14 +100,14 @@ class PublishSubscribe(OpenScenario):
         0.0, "time that a delivery takes the broker's machine", unit="s", ge=0
     )
     confirms: Confirms = parameter("none", "which confirms the publisher waits for")
-    window: int = parameter(
+    unconfirmed: int = parameter(
         1,
         "messages in a batch, or the most unconfirmed ones when pipelined",
         unit="messages",
         step=1,
         ge=1,
     )
-    max_length: int | None = parameter(
+    capacity: int | None = parameter(
         None, "the most messages that a queue keeps ready; none: no bound", unit="messages", ge=1
     )
     overflow: Literal["drop-head", "reject-publish"] = parameter(
@@ -110,8 +118,8 @@ class PublishSubscribe(OpenScenario):
         0.0, "probability that every attempt at a message fails", step=0.01, ge=0, le=1
     )
     failing: float = parameter(0.0, "probability that an attempt fails", step=0.01, ge=0, lt=1)
-    delivery_limit: int | None = parameter(
-        None, "how often a message may come back before it is a dead letter; none: for ever", ge=0
+    attempts: int | None = parameter(
+        None, "attempts until a message becomes a dead letter; none: no end", step=1, ge=1
     )
 
     @model_validator(mode="after")
@@ -130,10 +138,8 @@ class PublishSubscribe(OpenScenario):
             raise ValueError(f"a {self.exchange} exchange needs bindings, one for each subscriber")
         if self.exchange != "fanout" and self.arrangement != "fan-out":
             raise ValueError(f"only a fan-out has an exchange to choose, got {self.exchange!r}")
-        if self.poison and self.delivery_limit is None and self.duration is None:
-            raise ValueError(
-                "poison messages come back for ever: give a delivery_limit or duration"
-            )
+        if self.poison and self.attempts is None and self.duration is None:
+            raise ValueError("poison messages come back for ever: give attempts or duration")
         return self
 
     @property
@@ -159,12 +165,11 @@ class PublishSubscribe(OpenScenario):
         where acks are lost, for a connection that breaks gives back more than one message."""
         if self.ack_lost:
             return nan
-        last = self.delivery_limit
         attempts = 1 / (1 - self.failing)
-        if last is not None:
-            attempts *= 1 - self.failing ** (last + 1)
+        if self.attempts is not None:
+            attempts *= 1 - self.failing**self.attempts
         if self.poison:
-            most = inf if last is None else last + 1
+            most = self.attempts or inf
             attempts = (1 - self.poison) * attempts + self.poison * most
         copies = attempts * (self.subscribers if self.arrangement == "fan-out" else 1)
         if self.bindings is not None and self.arrangement == "fan-out":
@@ -179,10 +184,10 @@ class PublishSubscribe(OpenScenario):
 
     def declare(self, broker: Broker) -> None:
         """Set up the exchange, the queues and the bindings on a broker."""
-        options: dict[str, Any] = {"max_length": self.max_length, "overflow": self.overflow}
-        if self.delivery_limit is not None:
+        options: dict[str, Any] = {"max_length": self.capacity, "overflow": self.overflow}
+        if self.attempts is not None:
             options |= {
-                "delivery_limit": self.delivery_limit,
+                "delivery_limit": self.attempts - 1,
                 "dead_letter_exchange": "",
                 "dead_letter_routing_key": DEAD,
             }
@@ -194,7 +199,7 @@ class PublishSubscribe(OpenScenario):
             if self.bindings is not None and self.arrangement == "fan-out":
                 key = self.bindings[place]
             broker.bind(queue, EXCHANGE, key)
-        if self.delivery_limit is not None:
+        if self.attempts is not None:
             broker.declare_queue(DEAD)
 
     @property
@@ -237,7 +242,7 @@ class PublishSubscribe(OpenScenario):
             keys=keys,
             messages=self.messages,
             confirms=self.confirms,
-            window=self.window,
+            window=self.unconfirmed,
         )
         self.execute(env, progress)
         ledger = node.ledger()
@@ -266,6 +271,7 @@ class PublishSubscribe(OpenScenario):
     def _subscribe(self, env: Environment, node: BrokerNode) -> list[Subscriber]:
         """The subscribers; all of them do the same work for the same message."""
         subscribers = []
+        faults = faults_of_each(self.subscribers, self.outages, env)
         for number in range(self.subscribers):
             last = number == self.subscribers - 1
             # Multiplied, and not drawn anew: the slow one meets the same luck.
@@ -283,6 +289,7 @@ class PublishSubscribe(OpenScenario):
                     ack_lost=self.ack_lost,
                     poison=self.poison,
                     failing=self.failing,
+                    faults=faults[number],
                     name=f"subscriber {number + 1}",
                 )
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,14 +17,13 @@ from ..processes import (
     Environment,
     Faults,
     Ledger,
-    Outage,
     Producer,
     Publisher,
     Record,
     Service,
     SimQueue,
-    Slowdown,
 )
+from ..processes.faults import NO_FAULTS
 from ..queues import MemoryQueue
 from .base import OpenScenario, Progress, parameter
 from .recursions import before, calls, draw, staged_queue
@@ -42,6 +41,12 @@ class SyncVsAsync(OpenScenario):
     When the other service goes down, the calls in it fail, and later ones are refused until it is
     up again. Messages wait in the queue instead, and work that was cut short starts again.
     """
+
+    faults: ClassVar = {"service": ("crash", "hang", "slow")}
+    hints: ClassVar = {
+        "outage": "write outages=(Outage(of='service', start=5.0, duration=1.0),)",
+        "slowdown": "write outages=(Outage(of='service', kind='slow', factor=3.0, start=5.0),)",
+    }
 
     interarrival: Arrivals = parameter(
         Exponential(mean=0.03125), "time between one request and the next", unit="s"
@@ -69,8 +74,6 @@ class SyncVsAsync(OpenScenario):
         step=1,
         ge=0,
     )
-    outage: Outage | None = parameter(None, "when the other service is down")
-    slowdown: Slowdown | None = parameter(None, "when the other service is slow")
 
     @property
     def servers(self) -> int:
@@ -91,8 +94,8 @@ class SyncVsAsync(OpenScenario):
         return self.arrival_rate * max(each / self.workers, connections)
 
     def obstacle(self) -> str | None:
-        for name in ("capacity", "outage", "slowdown"):
-            if getattr(self, name) is not None:
+        for name in ("capacity", "outages"):
+            if getattr(self, name) not in (None, ()):
                 return f"no recursion has {name}, and it is {getattr(self, name)}"
         return None
 
@@ -154,9 +157,7 @@ class SyncVsAsync(OpenScenario):
 
     def _other_service(self, env: Environment, door: SimQueue, middle: MemoryQueue) -> SimQueue:
         """Whatever is behind the door: a service to call, or a queue with its consumer."""
-        faults = Faults(
-            [self.outage] if self.outage else [], [self.slowdown] if self.slowdown else []
-        )
+        faults = Faults(self.outages, env, "outage") if self.outages else NO_FAULTS
         work = Draws(self.service, env.stream("service"))
         if self.mode == "sync":
             inner = SimQueue(env, middle, capacity=self.capacity, record=door.record)

@@ -78,7 +78,7 @@ def _signature(kind: type[BaseModel]) -> inspect.Signature:
                 name, named, default=nothing if info.is_required() else info.get_default()
             )
             for name, info in kind.model_fields.items()
-            if name != "kind"
+            if info.repr
         ]
     )
 
@@ -129,7 +129,7 @@ class Value(BaseModel):
     @classmethod
     def parameters(cls) -> dict[str, FieldInfo]:
         """Everything that can be given, with its description, unit and bounds."""
-        return {name: info for name, info in cls.model_fields.items() if name != "kind"}
+        return {name: info for name, info in cls.model_fields.items() if info.repr}
 
     @classmethod
     def __pydantic_init_subclass__(cls, **options: Any) -> None:
@@ -178,7 +178,7 @@ class Value(BaseModel):
             units = {name: unit_of(info) for name, info in cls.model_fields.items()}
             elsewhere = cls.parameters().keys() - cls.model_fields.keys()
             hints = {name: f"replace({name}=...) takes it" for name in elsewhere}
-            names = tuple(name for name in cls.model_fields if name != "kind")
+            names = tuple(name for name, info in cls.model_fields.items() if info.repr)
             known = Known(names, units, {**hints, **cls.hints})
             found = problems(error.errors(include_url=False), known)
             raise ParameterError(cls.__name__, found) from None

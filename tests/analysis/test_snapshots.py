@@ -10,13 +10,15 @@ from simlib.theory import mm1_transient
 
 QUEUE = PointToPoint(duration=200.0)
 
+DOWN = Outage(of="service", start=2, duration=3)
+
 
 @pytest.mark.parametrize(
     "scenario",
     [
         PointToPoint(messages=500, capacity=2),
-        SyncVsAsync(messages=500, mode="async", outage=Outage(start=2, duration=3)),
-        SyncVsAsync(messages=500, mode="sync", outage=Outage(start=2, duration=3)),
+        SyncVsAsync(messages=500, mode="async", outages=(DOWN,)),
+        SyncVsAsync(messages=500, mode="sync", outages=(DOWN,)),
     ],
 )
 def test_a_snapshot_is_what_the_series_says(scenario) -> None:

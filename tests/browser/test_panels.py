@@ -149,7 +149,7 @@ from simlib import Exponential, Linger
 from simlib.present import RoutingPlayground, panel
 from simlib.scenarios import PointToPoint
 
-lingers = {"a put each": None, "5 per put": Linger(batch_size=5, time=1.0)}
+lingers = {"a put each": None, "5 per put": Linger(size=5, time=1.0)}
 panel(
     PointToPoint,
     {
@@ -258,7 +258,7 @@ def test_the_first_question_runs_and_its_dropdown_brings_an_outage(server: Lab, 
     bring_into_view(page)
     before = picture(page)
     assert page.locator(".panel-table").text_content()
-    page.locator(".control-outage select").select_option("down for 20 s")
+    page.locator(".control-outages select").select_option("down for 20 s")
     after(page, before)
     lost = page.locator(".panel-table tr", has_text="failed or lost")
     expect(lost.locator("td").nth(0)).not_to_have_text("0 messages")  # calls fail
@@ -344,7 +344,7 @@ def test_a_lost_publish_harms_only_those_who_send_once(server: Lab, page: Page) 
     page.keyboard.press("ArrowRight")
     confirmed = after(page, lossy)
     expect(doubled.nth(2)).to_have_text("0 messages")
-    page.locator(".control-window select").select_option("0.5 s")
+    page.locator(".control-dedup_window select").select_option("0.5 s")
     after(page, confirmed)
     expect(doubled.nth(2)).not_to_have_text("0 messages")
     assert not page.locator(".jp-RenderedText[data-mime-type*=stderr]").count()

@@ -122,7 +122,7 @@ def test_a_bound_keeps_the_slow_one_near_the_present(
     subscribing: SimpleNamespace, seed: int
 ) -> None:
     free, bounded = (
-        subscribing.rush.replace(max_length=length).run(seed).summary() for length in (None, 20)
+        subscribing.rush.replace(capacity=length).run(seed).summary() for length in (None, 20)
     )
     assert bounded["dropped"] > 100
     assert bounded["latency_mean_3"] < 4 < free["latency_mean_3"]

@@ -8,10 +8,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from simlib import Crash, Deterministic, Exponential, Linger, Outage
+from simlib import Deterministic, Exponential, Linger, Outage
 from simlib.present import COLOURS, Panel, lost_and_doubled, panel
 from simlib.present.controls import Choice
-from simlib.scenarios import Delivery, PointToPoint, PublishSubscribe, SyncVsAsync
+from simlib.scenarios import DeliveryGuarantees, PointToPoint, PublishSubscribe, SyncVsAsync
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def test_what_the_scenario_refuses_is_explained_in_place_of_the_result() -> None
     assert (shown.picture.value, shown.table.value) == (drawn, table)
 
 
-LINGERS = {"none": None, "5 per put": Linger(batch_size=5, time=1.0)}
+LINGERS = {"none": None, "5 per put": Linger(size=5, time=1.0)}
 
 
 def test_the_old_error_is_gone_before_the_next_run_begins() -> None:
@@ -213,13 +213,13 @@ def test_controls_come_from_what_the_parameters_say_of_themselves() -> None:
 
 
 def test_a_choice_may_stand_for_nothing_or_for_a_whole_object() -> None:
-    down = Outage(start=0.2, duration=1)
+    down = (Outage(of="service", start=0.2, duration=1),)
     shown = panel(
-        SyncVsAsync, {"outage": {"never": None, "down": down}, "capacity": [None, 3]}, messages=50
+        SyncVsAsync, {"outages": {"never": (), "down": down}, "capacity": [None, 3]}, messages=50
     )
-    assert shown.results["run"].scenario.outage is None
-    move(shown.controls["outage"], "down")
-    assert shown.results["run"].scenario.outage == down
+    assert shown.results["run"].scenario.outages == ()
+    move(shown.controls["outages"], "down")
+    assert shown.results["run"].scenario.outages == down
     move(shown.controls["capacity"], "3")
     assert shown.results["run"].scenario.capacity == 3
 
@@ -306,10 +306,10 @@ def test_readers_that_show_no_widgets_get_the_picture(load_panel: Panel) -> None
 
 
 def test_crashes_of_a_queue_on_the_disk_are_a_choice_like_any_other() -> None:
-    crashes = {"none": (), "at 3 s": (Crash(what="power", at=3.0),)}
+    crashes = {"none": (), "at 3 s": (Outage(of="broker", start=3.0, kind="power"),)}
     trial = panel(
         PointToPoint,
-        {"queue": None, "sync": None, "crashes": crashes},
+        {"queue": None, "sync": None, "outages": crashes},
         table=("lost", "redelivered", "redone"),
         interarrival=Exponential(mean=0.5),
         service=Exponential(mean=1.0),
@@ -318,7 +318,7 @@ def test_crashes_of_a_queue_on_the_disk_are_a_choice_like_any_other() -> None:
     move(trial.controls["queue"], "file")
     move(trial.controls["sync"], "never")
     assert trial.results["run"].ledger.lost == 0
-    move(trial.controls["crashes"], "at 3 s")
+    move(trial.controls["outages"], "at 3 s")
     assert trial.error is None
     assert trial.results["run"].ledger.lost > 0
     assert "delivered again" in trial.table.value
@@ -482,7 +482,11 @@ def ticks(shown: Panel) -> list[str]:
 
 def test_bars_stay_in_grey_too() -> None:
     shown = panel(
-        Delivery, {"ack_lost": (0.0, 0.5, 0.1)}, draw=lost_and_doubled, messages=100, ack_lost=0.5
+        DeliveryGuarantees,
+        {"ack_lost": (0.0, 0.5, 0.1)},
+        draw=lost_and_doubled,
+        messages=100,
+        ack_lost=0.5,
     )
     assert shown.results["run"].summary()["surplus"] > 80
     move(shown.controls["ack_lost"], 0.0)

@@ -26,7 +26,7 @@ from simlib.present import (
     warm_up,
     who_waits,
 )
-from simlib.scenarios import Delivery, PointToPoint, SyncVsAsync
+from simlib.scenarios import DeliveryGuarantees, PointToPoint, SyncVsAsync
 
 RESULTS = {
     "call": SyncVsAsync(messages=400).run(1),
@@ -133,8 +133,8 @@ def test_costs_are_bars_and_those_of_another_machine_marks_where_there_is_a_bar(
 
 
 def test_what_is_lost_goes_to_the_left_and_what_is_doubled_to_the_right() -> None:
-    payments = Delivery(messages=300)
-    careless = payments.replace(semantics="at most once", confirms=False, crash=0.1)
+    payments = DeliveryGuarantees(messages=300)
+    careless = payments.replace(semantics="at most once", confirms=False, crashing=0.1)
     runs = {
         "lost": careless.run(1),
         "doubled": payments.replace(ack_lost=0.2).run(1),

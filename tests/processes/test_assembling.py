@@ -18,7 +18,6 @@ from simlib import (
     Producer,
     Replay,
     SimQueue,
-    Slowdown,
     Trace,
 )
 from simlib.processes import Draws, Faults, Ledger, LedgerError, Timer
@@ -266,7 +265,12 @@ def test_an_outage_gives_messages_back_and_their_work_starts_again() -> None:
     env = Environment()
     queue = SimQueue(env, MemoryQueue())
     Producer(env, queue, Trace([0.0, 1.0]))
-    Consumer(env, queue, Deterministic(4.0), faults=Faults([Outage(start=3.0, duration=7.0)]))
+    Consumer(
+        env,
+        queue,
+        Deterministic(4.0),
+        faults=Faults([Outage(of="consumers", start=3.0, duration=7.0)]),
+    )
     env.run()
     assert attempts(queue) == [(0, 0.0, 3.0)]
     assert columns(queue)["started"] == [10.0, 14.0]
@@ -282,7 +286,7 @@ def test_what_a_consumer_gives_back_goes_to_one_that_is_idle() -> None:
         env,
         queue,
         Deterministic(4.0),
-        faults=Faults([Outage(start=3.0, duration=7.0)]),
+        faults=Faults([Outage(of="consumers", start=3.0, duration=7.0)]),
         name="weak",
     )
     Consumer(env, queue, Deterministic(5.0), name="strong")
@@ -295,7 +299,12 @@ def test_messages_wait_while_an_idle_consumer_is_down() -> None:
     env = Environment()
     queue = SimQueue(env, MemoryQueue())
     Producer(env, queue, Trace([5.0, 6.0]))
-    Consumer(env, queue, Deterministic(1.0), faults=Faults([Outage(start=3.0, duration=7.0)]))
+    Consumer(
+        env,
+        queue,
+        Deterministic(1.0),
+        faults=Faults([Outage(of="consumers", start=3.0, duration=7.0)]),
+    )
     env.run()
     assert columns(queue)["started"] == [10.0, 11.0]
     assert queue.ledger() == Ledger(published=2, acked=2)
@@ -306,7 +315,12 @@ def test_a_consumer_takes_nothing_while_it_is_down() -> None:
     queue = SimQueue(env, MemoryQueue(), ack_cost=1.0)
     Producer(env, queue, Trace([0.0, 3.0]))
     # Down while it acks the first message.
-    Consumer(env, queue, Deterministic(1.0), faults=Faults([Outage(start=1.5, duration=8.5)]))
+    Consumer(
+        env,
+        queue,
+        Deterministic(1.0),
+        faults=Faults([Outage(of="consumers", start=1.5, duration=8.5)]),
+    )
     env.run()
     assert columns(queue)["started"] == [0.0, 10.0]
     assert attempts(queue) == []
@@ -317,7 +331,7 @@ def test_work_that_is_begun_in_a_slowdown_takes_longer() -> None:
     env = Environment()
     queue = SimQueue(env, MemoryQueue())
     Producer(env, queue, Trace([0.0, 3.0, 20.0]))
-    slow = Faults(slowdowns=[Slowdown(start=2.0, duration=10.0, factor=3.0)])
+    slow = Faults([Outage(of="consumers", kind="slow", start=2.0, duration=10.0, factor=3.0)])
     Consumer(env, queue, Deterministic(2.5), faults=slow)
     env.run()
     assert columns(queue)["finished"] == [2.5, 10.5, 22.5]

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simlib import Deterministic, Environment, Exponential, Outage, Replay, Slowdown, Trace
+from simlib import Deterministic, Environment, Exponential, Outage, Replay, Trace
 from simlib.analysis import Result
 from simlib.broker import Delivery
 from simlib.processes import BrokerNode, BrokerPublisher, Draws, Faults, Ledger, Subscriber
@@ -267,7 +267,7 @@ def test_a_crash_in_the_middle_of_the_work_starts_it_again() -> None:
     env = Environment()
     node = one_queue(env)
     BrokerPublisher(env, node, Trace([0.0, 1.0]), keys="q")
-    faults = Faults([Outage(start=3.0, duration=7.0)])
+    faults = Faults([Outage(of="consumers", start=3.0, duration=7.0)])
     Subscriber(env, node, "q", Deterministic(4.0), faults=faults, prefetch=2)
     env.run()
     assert attempts(node) == [(0, 0.0, 0.0, 3.0), (1, 1.0, None, 3.0)]
@@ -279,7 +279,7 @@ def test_a_crash_with_auto_ack_loses_what_the_subscriber_holds() -> None:
     env = Environment()
     node = one_queue(env)
     BrokerPublisher(env, node, Trace([0.0, 0.0, 1.0, 5.0]), keys="q")
-    faults = Faults([Outage(start=3.0, duration=7.0)])
+    faults = Faults([Outage(of="consumers", start=3.0, duration=7.0)])
     Subscriber(env, node, "q", Deterministic(2.0), faults=faults, prefetch=0, auto_ack=True)
     env.run()
     assert column(node, "finished")[0] == 2.0
@@ -303,7 +303,7 @@ def test_a_slowdown_stretches_work_that_is_begun_in_it() -> None:
     env = Environment()
     node = one_queue(env)
     BrokerPublisher(env, node, Trace([0.0, 3.0]), keys="q")
-    slow = Faults(slowdowns=[Slowdown(start=2.0, duration=10.0, factor=3.0)])
+    slow = Faults([Outage(of="consumers", kind="slow", start=2.0, duration=10.0, factor=3.0)])
     Subscriber(env, node, "q", Deterministic(1.0), faults=slow)
     env.run()
     assert column(node, "finished") == [1.0, 6.0]
@@ -509,7 +509,9 @@ SUBSCRIBER = st.fixed_dictionaries(
         "poison": CHANCE,
         "on_failure": st.sampled_from(["requeue", "reject"]),
         "faults": st.builds(
-            lambda start, duration: Faults([Outage(start=start, duration=duration)]),
+            lambda start, duration: Faults(
+                [Outage(of="consumers", start=start, duration=duration)]
+            ),
             st.floats(0, 8),
             st.floats(0.1, 5),
         ),

@@ -50,7 +50,7 @@ def test_an_event_that_is_called_again_is_done_once() -> None:
 
 def test_what_waits_is_gone_when_the_receiver_goes_down() -> None:
     env = Environment()
-    one = receiver(env, Outage(start=1.5, duration=1.0))
+    one = receiver(env, Outage(of="consumers", start=1.5, duration=1.0))
     answers = [one.call(number) for number in range(3)]
     env.run(until=2.0)
     # The first is done, the second was in its hands, and the third in its inbox.

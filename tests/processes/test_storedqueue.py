@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from simlib import Consumer, Crash, Deterministic, Environment, Producer, SimQueue, Trace
+from simlib import Consumer, Deterministic, Environment, Outage, Producer, SimQueue, Trace
 from simlib.processes import LedgerError, PausingConsumer, StoredQueue, Timer
 from simlib.processes.point_to_point.crashes import crash
 from simlib.queues import FileQueue, MemoryQueue
@@ -100,7 +100,7 @@ def test_a_crash_hits_one_of_the_consumers_by_chance() -> None:
         queue = StoredQueue(env, MemoryQueue, breaks=True)
         producer = Producer(env, queue, Trace([0.0] * 3))
         consumer = PausingConsumer(env, queue, Deterministic(5.0), producer=producer, workers=3)
-        down = Crash(what="consumer", at=1.0, restart=1.0)
+        down = Outage(of="consumers", start=1.0, duration=1.0)
         crash(env, [down], queue, consumer, lambda: False)
         env.run()
         ledger = queue.ledger()

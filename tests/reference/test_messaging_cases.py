@@ -218,7 +218,7 @@ def _linger(case: Case) -> Experiment:
         PointToPoint(
             interarrival=Exponential(1 / p["lam"]),
             service=Deterministic(0.0),
-            linger=Linger(batch_size=p["b"], time=p["linger"]),
+            linger=Linger(size=p["b"], time=p["linger"]),
             messages=MESSAGES["linger-5-02"] // REPLICATIONS,
         ),
         {
@@ -243,13 +243,13 @@ def _outage(case: Case, mode: str, metrics: dict[str, Metric]) -> Experiment:
         workers=1,
         connections=10_000,
         **dict.fromkeys(["network", "put_cost", "get_cost", "ack_cost"], 0.0),
-        outage=OUTAGE,
+        outages=(OUTAGE,),
         messages=int(p["lam"] * (OUTAGE.end + 300)),
     )
     return Experiment(scenario, metrics, random=False)
 
 
-OUTAGE = Outage(start=10.0, duration=120.0)
+OUTAGE = Outage(of="service", start=10.0, duration=120.0)
 
 
 def _absorbed_outage(case: Case) -> Experiment:

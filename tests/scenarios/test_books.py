@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 from simlib import Deterministic, Exponential, Trace
 from simlib.analysis.result import Result
 from simlib.processes import Outage
-from simlib.scenarios import Delivery, EventDriven, PublishSubscribe
+from simlib.scenarios import DeliveryGuarantees, EventDriven, PublishSubscribe
+
+DOWN = Outage(of="consumers", share=0.01, start=0.3, duration=1.0)
+
+
+def restarts(every: float) -> tuple[Outage, ...]:
+    """The broker restarts again and again, and is back at once."""
+    return (Outage(of="broker", every=every, duration=0),)
 
 
 def worked(result: Result) -> float:
@@ -47,11 +54,11 @@ def check(result: Result) -> None:
 
 
 def test_work_goes_on_in_vain_when_the_broker_is_restarted() -> None:
-    result = Delivery(
+    result = DeliveryGuarantees(
         interarrival=Trace(times=[0.9]),
         service=Deterministic(0.5),
         messages=1,
-        restart_every=1.0,
+        outages=restarts(1.0),
         queue="file",
     ).run(1)
     check(result)
@@ -77,7 +84,7 @@ def test_an_only_subscriber_is_as_busy_as_all_of_them() -> None:
 
 
 def test_a_run_that_time_ends_leaves_its_messages_where_they_are() -> None:
-    result = Delivery(
+    result = DeliveryGuarantees(
         interarrival=Trace(times=[0.0]),
         service=Deterministic(10.0),
         messages=1,
@@ -90,12 +97,12 @@ def test_a_run_that_time_ends_leaves_its_messages_where_they_are() -> None:
 
 
 def test_a_restart_under_an_ack_loses_its_message() -> None:
-    result = Delivery(
+    result = DeliveryGuarantees(
         interarrival=Trace(times=[0.0, 1.4]),
         service=Deterministic(0.5),
         messages=2,
         network=0.1,
-        restart_every=0.75,
+        outages=restarts(0.75),
     ).run(1)
     check(result)
     assert result.messages["outcome"].tolist() == ["lost", "acked"]
@@ -105,12 +112,12 @@ def test_a_restart_under_an_ack_loses_its_message() -> None:
 
 
 def test_a_restart_under_an_ack_brings_a_kept_message_back() -> None:
-    result = Delivery(
+    result = DeliveryGuarantees(
         interarrival=Trace(times=[0.0, 1.4]),
         service=Deterministic(0.5),
         messages=2,
         network=0.1,
-        restart_every=0.75,
+        outages=restarts(0.75),
         queue="file",
     ).run(1)
     check(result)
@@ -121,7 +128,7 @@ def test_a_restart_under_an_ack_brings_a_kept_message_back() -> None:
 
 
 def test_two_deliveries_at_one_instant_are_two() -> None:
-    result = Delivery(
+    result = DeliveryGuarantees(
         interarrival=Trace(times=[0.0, 0.0]),
         service=Deterministic(1.0),
         messages=2,
@@ -145,9 +152,9 @@ def test_what_an_outage_took_is_delivered_again(way: Any, attempts: int, busy: f
         messages=2,
         subscribers=1,
         network=0.1,
-        store=0.2,
+        put_cost=0.2,
         way=way,
-        outage=Outage(start=1.0, duration=2.0),
+        outages=(Outage(of="consumers", start=1.0, duration=2.0),),
     ).run(1)
     check(result)
     assert result.messages["attempts"].tolist() == [attempts, attempts]
@@ -179,18 +186,18 @@ faults = {
             "prefetch": st.sampled_from([1, 3, 10]),
             "confirm_lost": chances,
             "delivery_lost": chances,
-            "crash": chances,
+            "crashing": chances,
             "booked_and_crashed": chances,
             "ack_lost": chances,
             "failing": chances,
             "attempts": st.sampled_from([None, 1, 3]),
-            "restart_every": st.sampled_from([None, None, 0.75]),
+            "outages": st.sampled_from([(), (), restarts(0.75)]),
         }
     ),
     st.integers(0, 9),
 )
 def test_payments(fields: dict[str, Any], seed: int) -> None:
-    check(Delivery(**fields).run(seed))
+    check(DeliveryGuarantees(**fields).run(seed))
 
 
 @settings(max_examples=60, deadline=None)
@@ -203,10 +210,10 @@ def test_payments(fields: dict[str, Any], seed: int) -> None:
             "workers": st.integers(1, 3),
             "prefetch": st.sampled_from([0, 1, 4]),
             "deliver_cost": st.sampled_from([0.0, 0.01]),
-            "max_length": st.sampled_from([None, 2]),
+            "capacity": st.sampled_from([None, 2]),
             "ack_lost": chances,
             "failing": chances,
-            "delivery_limit": st.sampled_from([None, 0, 2]),
+            "attempts": st.sampled_from([None, 1, 3]),
         }
     ),
     st.integers(0, 9),
@@ -222,7 +229,7 @@ def test_subscribers(fields: dict[str, Any], seed: int) -> None:
             **faults,
             "way": st.sampled_from(["queue", "database", "api"]),
             "subscribers": st.integers(1, 3),
-            "outage": st.sampled_from([None, Outage(start=0.3, duration=1.0)]),
+            "outages": st.sampled_from([(), (DOWN,)]),
         }
     ),
     st.integers(0, 9),

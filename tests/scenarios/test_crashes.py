@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +13,10 @@ from hypothesis import strategies as st
 
 from simlib import (
     Breakdowns,
-    Crash,
     Deterministic,
     Exponential,
     Linger,
+    Outage,
     Trace,
 )
 from simlib.analysis import Result
@@ -42,8 +41,18 @@ def _run(times: list[float], **options: Any) -> Result:
     return PointToPoint(interarrival=Trace(times), **fields).run(1)
 
 
-def _crash(what: Any, at: float, restart: float = 1.0) -> dict[str, Any]:
-    return {"crashes": (Crash(what=what, at=at, restart=restart),)}
+def _outage(what: str, **fields: Any) -> Outage:
+    """A crash of one consumer, of the broker, or a power cut."""
+    which: dict[str, Any] = {
+        "consumer": {"of": "consumers", "share": 0.01},
+        "broker": {"of": "broker"},
+        "power": {"of": "broker", "kind": "power"},
+    }[what]
+    return Outage(**which, **fields)
+
+
+def _crash(what: str, start: float, duration: float = 1.0) -> dict[str, Any]:
+    return {"outages": (_outage(what, start=start, duration=duration),)}
 
 
 def _counts(result: Result) -> dict[str, int]:
@@ -59,11 +68,13 @@ restarts = st.sampled_from([0.0, 0.5, 3.0, Exponential(1.0)])
 
 
 @st.composite
-def crashes(draw: st.DrawFn, kinds: tuple[str, ...] = ("consumer", "broker", "power")) -> Crash:
+def crashes(draw: st.DrawFn, kinds: tuple[str, ...] = ("consumer", "broker", "power")) -> Outage:
     when = st.fixed_dictionaries(
-        {"at": st.sampled_from([0.0, 1.0, 5.0]) | st.floats(0.0, 40.0)}
-    ) | st.fixed_dictionaries({"rate": st.sampled_from([0.02, 0.1, 0.3])})
-    return Crash(what=draw(st.sampled_from(kinds)), restart=draw(restarts), **draw(when))
+        {"start": st.sampled_from([0.0, 1.0, 5.0]) | st.floats(0.0, 40.0)}
+    ) | st.fixed_dictionaries({"every": st.sampled_from([50.0, 10.0, 3.4]).map(Exponential)})
+    found = _outage(draw(st.sampled_from(kinds)), duration=draw(restarts), **draw(when))
+    share = draw(st.sampled_from([0.01, 0.5, 1.0]))
+    return found.model_copy(update={"share": share}) if found.of == "consumers" else found
 
 
 @st.composite
@@ -92,12 +103,12 @@ def combinations(
         "get_cost": draw(costs),
         "ack_cost": draw(costs),
         "priorities": None if lingers else draw(st.sampled_from([None, (0.3, 0.7)])),
-        "linger": Linger(batch_size=draw(st.integers(1, 6)), time=0.5) if lingers else None,
+        "linger": Linger(size=draw(st.integers(1, 6)), time=0.5) if lingers else None,
         "polling": polling,
         "cold_start": None if polling else draw(pauses),
         "breakdowns": draw(st.none() | st.just(Breakdowns(rate=0.5, repair=Exponential(1.0)))),
         "batch_size": draw(st.integers(1, 4)),
-        "crashes": tuple(draw(st.lists(crashes(kinds=kinds), min_size=1, max_size=3))),
+        "outages": tuple(draw(st.lists(crashes(kinds=kinds), min_size=1, max_size=3))),
     }
     return PointToPoint(**{**options, **fixed})
 
@@ -182,8 +193,9 @@ def test_a_power_cut_takes_at_most_what_the_batch_mode_says(
     queue: str, data: st.DataObject, seed: int
 ) -> None:
     scenario = data.draw(combinations(queue=queue, sync="batch", kinds=("power",)))
-    cuts = sorted(crash.at for crash in scenario.crashes if crash.at is not None)
-    scenario = scenario.replace(crashes=tuple(c for c in scenario.crashes if c.at is not None))
+    cuts = sorted(each.start for each in scenario.outages if each.start is not None)
+    once = tuple(each for each in scenario.outages if each.start is not None)
+    scenario = scenario.replace(outages=once)
     result = scenario.run(seed)
     lost = result.messages[result.messages["outcome"] == "lost"]
     assert len(lost) <= len(cuts) * (scenario.sync_size - 1)
@@ -194,10 +206,10 @@ def test_a_power_cut_takes_at_most_what_the_batch_mode_says(
     assert all(window)
 
 
-@given(combinations(queue="memory", crashes=(Crash(what="broker", at=7.0),)), seeds)
+@given(combinations(queue="memory", outages=(Outage(of="broker", start=7.0),)), seeds)
 @settings(max_examples=50)
 def test_memory_loses_all_that_it_holds(scenario: PointToPoint, seed: int) -> None:
-    before = scenario.replace(crashes=(), duration=7.0).run(seed, engine="simpy").ledger
+    before = scenario.replace(outages=(), duration=7.0).run(seed, engine="simpy").ledger
     lost = scenario.run(seed).ledger.lost
     if scenario.duration is not None and scenario.duration <= 7.0:
         assert lost == 0
@@ -205,7 +217,7 @@ def test_memory_loses_all_that_it_holds(scenario: PointToPoint, seed: int) -> No
         assert before.ready <= lost  # What happens at the instant of the crash happens before it.
 
 
-@given(combinations(crashes=(), put_cost=0.1, get_cost=0.05, ack_cost=0.02), seeds)
+@given(combinations(outages=(), put_cost=0.1, get_cost=0.05, ack_cost=0.02), seeds)
 @settings(max_examples=40)
 def test_the_kind_of_queue_changes_nothing_but_costs_and_crashes(
     scenario: PointToPoint, seed: int
@@ -303,7 +315,7 @@ def test_a_producer_holds_its_messages_while_the_broker_is_down(
 
 
 def test_a_batch_is_put_again_after_a_crash() -> None:
-    linger = Linger(batch_size=2, time=10.0)
+    linger = Linger(size=2, time=10.0)
     result = _run([1.0, 1.5], linger=linger, put_cost=1.0, **_crash("power", 2.0, 3.0))
     assert result.messages["enqueued"].tolist() == [6.0, 6.0]
     assert _counts(result) == {"published": 2, "acked": 2}
@@ -368,18 +380,20 @@ def test_what_is_in_memory_is_gone_and_what_comes_later_is_not() -> None:
 
 def test_a_crash_after_the_end_does_not_happen() -> None:
     options: dict[str, Any] = {"messages": 20, "queue": "file", **FREE}
-    plain = PointToPoint(**options, crashes=(Crash(what="consumer", at=1e6),)).run(1)
+    plain = PointToPoint(**options, outages=(Outage(of="consumers", start=1e6),)).run(1)
     for what in ("broker", "power", "consumer"):
-        crash = Crash(what=what, at=plain.duration + 1e-9)
-        result = PointToPoint(**options, crashes=(crash,)).run(1)
+        late = _crash(what, plain.duration + 1e-9)
+        result = PointToPoint(**options, **late).run(1)
         assert result.duration == plain.duration
         assert _counts(result) == {"published": 20, "acked": 20}
 
 
 def test_a_crash_of_a_broker_that_is_down_changes_nothing() -> None:
-    first = Crash(what="broker", at=2.0, restart=3.0)
-    once = _run([1.0, 3.0], crashes=(first,))
-    twice = _run([1.0, 3.0], crashes=(first, Crash(what="power", at=4.0, restart=50.0)))
+    first = Outage(of="broker", start=2.0, duration=3.0)
+    once = _run([1.0, 3.0], outages=(first,))
+    twice = _run(
+        [1.0, 3.0], outages=(first, Outage(of="broker", start=4.0, duration=50.0, kind="power"))
+    )
     pd.testing.assert_frame_equal(once.messages, twice.messages)
 
 
@@ -392,7 +406,7 @@ def test_a_consumer_that_polls_waits_for_what_may_come_back() -> None:
 def test_crashes_at_a_rate_come_as_often_as_they_say() -> None:
     scenario = PointToPoint(
         interarrival=Exponential(1.0), service=Deterministic(0.0), queue="memory",
-        duration=20_000.0, crashes=(Crash(what="broker", rate=0.1, restart=10.0),),
+        duration=20_000.0, outages=(Outage(of="broker", every=Exponential(10), duration=10.0),),
     )  # fmt: skip
     result = scenario.run(1, engine="simpy")
     # While the broker is down the producer holds its messages, and they are stored all at once
@@ -405,8 +419,8 @@ def test_crashes_at_a_rate_come_as_often_as_they_say() -> None:
 
 def test_crashes_leave_arrivals_and_work_as_they_are() -> None:
     plain = PointToPoint(messages=300).run(3, engine="simpy").messages
-    crash = Crash(what="consumer", rate=0.05, restart=Exponential(1.0))
-    other = PointToPoint(messages=300, crashes=(crash,)).run(3).messages
+    crash = Outage(of="consumers", every=Exponential(20), duration=Exponential(1.0))
+    other = PointToPoint(messages=300, outages=(crash,)).run(3).messages
     assert other["created"].equals(plain["created"])
     np.testing.assert_allclose(
         other["finished"] - other["started"], plain["finished"] - plain["started"], atol=1e-9
@@ -508,7 +522,7 @@ def test_a_batch_costs_what_a_batch_of_its_size_costs() -> None:
         "interarrival": Trace([1.0] * 100), "service": Deterministic(1.0), "queue": "file",
     }  # fmt: skip
     timing = CostProfile.shipped().timing("file", "always", "put")
-    linger = Linger(batch_size=100, time=1.0)
+    linger = Linger(size=100, time=1.0)
     result = PointToPoint(**options, linger=linger).run()
     assert result.messages["enqueued"].tolist() == [1.0 + timing(100)] * 100
     alone = PointToPoint(**options).run()
@@ -525,7 +539,7 @@ def test_operations_in_memory_cost_nothing_unless_somebody_says_so() -> None:
 def test_only_simpy_puts_messages_into_a_queue() -> None:
     with pytest.raises(ValueError, match="puts nothing into a queue, and queue is 'file'"):
         PointToPoint(messages=10, queue="file", **FREE).run(engine="vector")
-    with pytest.raises(ValueError, match="no recursion has crashes"):
+    with pytest.raises(ValueError, match="no recursion has outages"):
         PointToPoint(messages=10, **_crash("broker", 1.0)).run(engine="vector")
 
 
@@ -533,7 +547,7 @@ def test_a_formula_knows_no_crash_and_no_cost() -> None:
     assert PointToPoint(messages=10, queue="file", **FREE).forecast().model != "none"
     assert PointToPoint(messages=10, queue="file").forecast().why.startswith("put_cost is set")
     crashing = PointToPoint(messages=10, **_crash("broker", 1.0))
-    assert crashing.forecast().why.startswith("crashes is set")
+    assert crashing.forecast().why.startswith("outages is set")
 
 
 def test_a_profile_must_say_what_the_run_needs() -> None:
@@ -550,35 +564,33 @@ def test_a_profile_must_say_what_the_run_needs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "complaint"),
+    ("outage", "complaint"),
     [
-        ({"what": "broker"}, "either at or rate"),
-        ({"what": "broker", "at": 1.0, "rate": 1.0}, "either at or rate"),
-        ({"what": "disk", "at": 1.0}, "'consumer', 'broker' or 'power'"),
-        ({"what": "power", "at": -1.0}, ">= 0"),
-        ({"what": "power", "at": inf}, "finite"),
-        ({"what": "power", "rate": 0.0}, "> 0"),
-        ({"what": "power", "at": 1.0, "restart": -1.0}, ">= 0"),
-        ({"what": "power", "at": 1.0, "restart": {"kind": "replay", "values": [1.0]}}, "ends"),
-        ({"what": "power", "at": 1.0, "time": 1.0}, "there is no"),
+        (
+            Outage(of="network", start=1),
+            r"outages\[0\] is a crash of the network, and here there are: consumers: crash, hang, "
+            "slow; broker: crash, power; publisher: hang",
+        ),
+        (Outage(of="publisher", start=1), "a crash of the publisher"),
+        (Outage(of="broker", start=1, kind="hang"), "a hang of the broker"),
+        (
+            Outage(of="consumers", every=9, kind="hang"),
+            "again and again, and a hang of the consumers .* give start in place of every",
+        ),
     ],
 )
-def test_a_bad_crash_is_refused(values: dict[str, Any], complaint: str) -> None:
+def test_an_outage_that_is_not_known_here_is_refused(outage: Outage, complaint: str) -> None:
     with pytest.raises(ParameterError, match=complaint):
-        Crash(**values)
+        PointToPoint(messages=10, outages=(outage,))
+
+
+def test_who_writes_the_old_word_is_told_the_new_one() -> None:
+    with pytest.raises(ParameterError, match=r"crashes.* write outages=\(Outage\("):
+        PointToPoint(messages=10, crashes=())
 
 
 def test_crashes_that_let_nothing_be_done_need_a_cut_off() -> None:
-    crash = Crash(what="consumer", rate=0.5)
-    with pytest.raises(ParameterError, match=r"crashes\[0\].rate=0.5 .* 2 s .* a duration"):
-        PointToPoint(messages=10, service=Exponential(2.0), crashes=(crash,))
-    PointToPoint(messages=10, service=Exponential(2.0), crashes=(crash,), duration=50.0)
-
-
-def test_a_crash_is_a_value() -> None:
-    crash = Crash(what="power", at=30)
-    assert crash == Crash.model_validate_json(crash.model_dump_json())
-    assert crash.restart == Deterministic(1.0)
-    assert len({crash, Crash(what="power", at=30, restart=1)}) == 1
-    with pytest.raises(ParameterError, match="frozen"):
-        crash.at = 3.0
+    crash = Outage(of="consumers", every=Exponential(2))
+    with pytest.raises(ParameterError, match=r"outages\[0\].every=.* 2 s .* a duration"):
+        PointToPoint(messages=10, service=Exponential(2.0), outages=(crash,))
+    PointToPoint(messages=10, service=Exponential(2.0), outages=(crash,), duration=50.0)

@@ -8,32 +8,40 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simlib import Deterministic, Exponential
+from simlib import Deterministic, Exponential, Outage
 from simlib.analysis import replicate
-from simlib.scenarios import Delivery
+from simlib.scenarios import DeliveryGuarantees
 from simlib.theory import redelivery, retries
 
 STEPS = (
     "publish_lost",
     "confirm_lost",
     "delivery_lost",
-    "crash",
+    "crashing",
     "booked_and_crashed",
     "ack_lost",
 )
-PAYMENTS = Delivery(messages=400)
+
+
+def restarts(every: float) -> tuple[Outage, ...]:
+    """The broker restarts again and again, and is back at once."""
+    return (Outage(of="broker", every=every, duration=0),)
+
+
+RESTARTS = restarts(5.0)
+PAYMENTS = DeliveryGuarantees(messages=400)
 ONCE_AT_MOST = PAYMENTS.replace(semantics="at most once", confirms=False)
 ONCE = PAYMENTS.replace(semantics="effectively once")
 # One at a time, so that nothing but the message concerned is under way.
-LONELY = {"interarrival": Deterministic(2.0), "service": Deterministic(0.1), "recovery": 0.0}
+LONELY = {"interarrival": Deterministic(2.0), "service": Deterministic(0.1), "restart": 0.0}
 
 
-def figures(scenario: Delivery, seed: int = 1) -> Any:
+def figures(scenario: DeliveryGuarantees, seed: int = 1) -> Any:
     return scenario.run(seed).summary()
 
 
 @pytest.mark.parametrize("scenario", [PAYMENTS, ONCE_AT_MOST, ONCE, ONCE.replace(dedup="store")])
-def test_without_faults_the_money_is_right(scenario: Delivery) -> None:
+def test_without_faults_the_money_is_right(scenario: DeliveryGuarantees) -> None:
     found = figures(scenario)
     assert found["money_booked"] == found["money_due"] > 0
     assert found["missing"] == found["doubled"] == found["lost"] == 0
@@ -51,7 +59,7 @@ def test_a_lonely_payment_takes_two_trips_and_the_work() -> None:
 def test_what_a_fault_at_each_step_does(step: str, semantics: str) -> None:
     scenario = PAYMENTS.replace(semantics=semantics, **LONELY, **{step: 0.2})
     found = figures(scenario.replace(confirms=semantics != "at most once"))
-    loses = semantics == "at most once" and step in ("publish_lost", "delivery_lost", "crash")
+    loses = semantics == "at most once" and step in ("publish_lost", "delivery_lost", "crashing")
     doubles = semantics == "at least once" and step in (
         "confirm_lost",
         "booked_and_crashed",
@@ -70,14 +78,14 @@ def test_a_store_beside_the_booking_does_not_know_what_was_booked_just_before_a_
 
 
 def test_what_comes_back_after_the_window_is_booked_again() -> None:
-    late = ONCE.replace(confirm_lost=0.2, patience=1.0)
+    late = ONCE.replace(confirm_lost=0.2, timeout=1.0)
     for dedup in ("store", "inbox"):
-        assert figures(late.replace(window=0.5, dedup=dedup))["surplus"] > 50
-        assert figures(late.replace(window=60.0, dedup=dedup))["surplus"] == 0
+        assert figures(late.replace(dedup_window=0.5, dedup=dedup))["surplus"] > 50
+        assert figures(late.replace(dedup_window=60.0, dedup=dedup))["surplus"] == 0
 
 
 def test_with_auto_ack_a_crash_takes_all_that_was_delivered() -> None:
-    slow = ONCE_AT_MOST.replace(crash=0.02, load=0.9, recovery=0.0)
+    slow = ONCE_AT_MOST.replace(crashing=0.02, load=0.9, restart=0.0)
     result = slow.run(1)
     crashes = (~np.isnan(result.interrupted[3])).sum()
     assert result.summary()["missing"] > 2 * crashes > 0
@@ -91,7 +99,7 @@ def test_with_auto_ack_a_crash_takes_all_that_was_delivered() -> None:
 def test_only_persistent_messages_on_disk_outlive_the_broker(
     queue: str, persistent: bool, survives: bool
 ) -> None:
-    restarted = PAYMENTS.replace(queue=queue, persistent=persistent, restart_every=5.0, load=0.9)
+    restarted = PAYMENTS.replace(queue=queue, persistent=persistent, load=0.9, outages=RESTARTS)
     found = figures(restarted)
     assert (found["missing"] == 0) == survives
     assert (found["lost"] == 0) == survives
@@ -110,7 +118,7 @@ def test_poison_is_put_aside_and_holds_nobody_up() -> None:
 
 def test_dead_letters_on_disk_outlive_the_broker() -> None:
     harsh = PAYMENTS.replace(
-        poison=0.05, attempts=2, retry_delay=0.5, queue="file", restart_every=5.0
+        poison=0.05, attempts=2, retry_delay=0.5, queue="file", outages=RESTARTS
     )
     found = figures(harsh)
     assert found["missing"] == 0
@@ -120,7 +128,7 @@ def test_dead_letters_on_disk_outlive_the_broker() -> None:
 # Held against theory: each over 20 runs, with the standard error of their mean.
 
 
-def agree(scenario: Delivery, measure: Callable[[Any], Any], expected: float) -> None:
+def agree(scenario: DeliveryGuarantees, measure: Callable[[Any], Any], expected: float) -> None:
     found = measure(replicate(scenario, 20, seed=21))
     error = found.std() / np.sqrt(len(found))
     assert 0 < error < 0.1 * expected
@@ -155,7 +163,7 @@ def test_retries_after_a_pause_load_the_bookkeeper_as_theory_says() -> None:
 
 
 def test_the_same_seed_gives_the_same_run_to_the_bit() -> None:
-    scenario = PAYMENTS.replace(ack_lost=0.1, crash=0.02, poison=0.02, attempts=3)
+    scenario = PAYMENTS.replace(ack_lost=0.1, crashing=0.02, poison=0.02, attempts=3)
     first, second = scenario.run(5), scenario.run(5)
     assert first.messages.equals(second.messages)
     assert first.summary().equals(second.summary())
@@ -181,20 +189,20 @@ chances = st.sampled_from([0.0, 0.0, 0.05, 0.3])
     queue=st.sampled_from(["memory", "file"]),
     prefetch=st.integers(1, 5),
     network=st.sampled_from([0.0, 0.005, 0.2]),
-    recovery=st.sampled_from([0.0, 0.5]),
+    restart=st.sampled_from([0.0, 0.5]),
     faults=st.fixed_dictionaries(dict.fromkeys(STEPS, chances)),
     failing=chances,
     poison=chances,
     attempts=st.integers(1, 4),
     retry_delay=st.none() | st.sampled_from([0.1, 3.0]),
-    restart_every=st.none() | st.floats(0.5, 5.0),
+    outages=st.just(()) | st.floats(0.5, 5.0).map(restarts),
     duration=st.none() | st.floats(0.5, 20),
     seed=st.integers(0, 2**32),
 )
 def test_the_money_is_wrong_by_what_was_lost_and_doubled(
     semantics, confirms, persistent, queue, faults, duration, seed, **parameters
 ) -> None:
-    scenario = Delivery(
+    scenario = DeliveryGuarantees(
         messages=60,
         interarrival=Exponential(mean=0.1),
         semantics=semantics,
@@ -216,7 +224,7 @@ def test_the_money_is_wrong_by_what_was_lost_and_doubled(
     if duration is not None:
         return
     assert ledger.ready == ledger.unacked == 0
-    safe = confirms and (scenario.restart_every is None or (persistent and queue == "file"))
+    safe = confirms and (not scenario.outages or (persistent and queue == "file"))
     if semantics == "at most once":
         assert confirms or found["surplus"] == 0
     elif safe:
@@ -230,11 +238,11 @@ def test_the_money_is_wrong_by_what_was_lost_and_doubled(
     [
         ({"semantics": "exactly once"}, "'at most once', 'at least once' or 'effectively once'"),
         ({"ack_lost": 1.0}, "< 1"),
-        ({"crash": -0.1}, ">= 0"),
+        ({"crashing": -0.1}, ">= 0"),
         ({"poison": 0.1}, "poison=0.1 comes back for ever without attempts"),
         ({"retry_delay": 2.0}, "retry_delay=2 needs attempts, got none"),
-        ({"patience": 0.01}, "patience must be longer than .* 0.01 s, got 0.01"),
-        ({"window": 0.0}, "> 0"),
+        ({"timeout": 0.01}, "timeout must be longer than .* 0.01 s, got 0.01"),
+        ({"dedup_window": 0.0}, "> 0"),
         ({"exactly": True}, "there is no 'exactly'"),
     ],
 )

@@ -22,7 +22,6 @@ from simlib import (
     LogNormal,
     Outage,
     Replay,
-    Slowdown,
     Trace,
     Uniform,
     VaryingPoisson,
@@ -174,7 +173,7 @@ def _stations(draw: st.DrawFn, services: list[Any], blocking: bool) -> list[Stat
             service=service,
             consumers=draw(st.integers(1, 4)),
             capacity=draw(st.sampled_from([None, None, 0, 1, 3])),
-            when_full="reject",
+            overflow="reject",
         )
         for service in services
     ]
@@ -212,7 +211,7 @@ def test_the_library_chooses_the_recursion_where_there_is_one() -> None:
         (PointToPoint(messages=9, get_cost=0.1), ["get_cost"]),
         (PointToPoint(messages=9, ack_cost=0.1), ["ack_cost"]),
         (PointToPoint(messages=9, priorities=(0.5, 0.5)), ["priorities"]),
-        (PointToPoint(messages=9, linger=Linger(batch_size=2, time=1.0)), ["linger"]),
+        (PointToPoint(messages=9, linger=Linger(size=2, time=1.0)), ["linger"]),
         (PointToPoint(messages=9, polling=Deterministic(1.0)), ["polling"]),
         (PointToPoint(messages=9, cold_start=Deterministic(1.0)), ["cold_start"]),
         (
@@ -222,15 +221,14 @@ def test_the_library_chooses_the_recursion_where_there_is_one() -> None:
         (PointToPoint(messages=9, batch_size=2), ["batch_size"]),
         (ClosedLoop(messages=9), ["ClosedLoop"]),
         (SyncVsAsync(messages=9, capacity=3), ["capacity"]),
-        (SyncVsAsync(messages=9, outage=Outage(start=1, duration=1)), ["outage"]),
-        (SyncVsAsync(messages=9, slowdown=Slowdown(start=1, duration=1, factor=2)), ["slowdown"]),
+        (SyncVsAsync(messages=9, outages=(Outage(of="service", start=1),)), ["outages"]),
         (
             Pipeline(messages=9, stations=[Station(), Station(consumers=2, capacity=1)]),
             ["stations[1].consumers", "blocks"],
         ),
         (
             Pipeline(
-                messages=9, stations=[Station(capacity=3, when_full="reject"), Station(capacity=1)]
+                messages=9, stations=[Station(capacity=3, overflow="reject"), Station(capacity=1)]
             ),
             ["stations[0] rejects", "stations[1] blocks"],
         ),

@@ -14,6 +14,13 @@ from simlib.theory import mm1
 
 WAYS = ("queue", "database", "api")
 BUSY = EventDriven(messages=1_000)
+
+
+def down(start: float, duration: float) -> tuple[Outage, ...]:
+    """The first subscriber is down for a while."""
+    return (Outage(of="consumers", share=0.01, start=start, duration=duration),)
+
+
 # One event at a time for two subscribers, each with 100 ms of work: every instant by hand.
 LONELY = EventDriven(
     interarrival=Deterministic(5.0),
@@ -21,8 +28,8 @@ LONELY = EventDriven(
     subscribers=2,
     publishers=1,
     network=0.01,
-    store=0.005,
-    read=0.002,
+    put_cost=0.005,
+    get_cost=0.002,
     polling=None,
     messages=3,
 )
@@ -48,7 +55,7 @@ def test_a_notified_reader_has_yet_to_ask() -> None:
 
 
 def test_a_reader_that_polls_finds_an_event_at_its_next_look() -> None:
-    polling = LONELY.replace(way="database", polling=1.0, read=0.0, network=0.0, store=0.0)
+    polling = LONELY.replace(way="database", polling=1.0, get_cost=0.0, network=0.0, put_cost=0.0)
     # Subscriber 1 first looks at 0.5 s, and again after each second of sleep. It works on what it
     # finds for 0.1 s, looks again, and sleeps.
     looks = polling.run(1).messages.pivot(index="event", columns="subscriber", values="started")
@@ -65,9 +72,7 @@ def test_calls_are_made_one_after_the_other() -> None:
 
 
 def test_a_call_to_the_dead_is_repeated_and_given_up() -> None:
-    dead = LONELY.replace(
-        way="api", timeout=0.5, backoff=0.2, attempts=3, outage=Outage(start=4, duration=9)
-    )
+    dead = LONELY.replace(way="api", timeout=0.5, retry_delay=0.2, attempts=3, outages=down(4, 9))
     result = dead.run(1)
     # Created at 5 and 10: three times 0.5 s and pauses of 0.2 and 0.4 s before the other's turn.
     first, second, third = latencies(dead)
@@ -80,7 +85,7 @@ def test_a_call_to_the_dead_is_repeated_and_given_up() -> None:
 
 
 def test_what_answers_too_late_is_not_done_twice() -> None:
-    slow = LONELY.replace(way="api", timeout=0.1, backoff=0.05, attempts=5)
+    slow = LONELY.replace(way="api", timeout=0.1, retry_delay=0.05, attempts=5)
     result = slow.run(1)
     assert result.ledger.acked == 6
     assert np.isclose(result.summary()["utilisation"], 6 * 0.1 / 2 / result.duration)
@@ -89,8 +94,8 @@ def test_what_answers_too_late_is_not_done_twice() -> None:
 
 @pytest.mark.parametrize("way", ["queue", "database"])
 def test_what_is_stored_outlives_a_dead_subscriber(way: str) -> None:
-    down = BUSY.replace(way=way, outage=Outage(start=20, duration=20))
-    result, healthy = down.run(2), BUSY.replace(way=way).run(2)
+    dead = BUSY.replace(way=way, outages=down(20, 20))
+    result, healthy = dead.run(2), BUSY.replace(way=way).run(2)
     assert result.ledger.acked == 3_000
     messages, other = result.messages, healthy.messages
     during = messages["finished"].between(20.001, 40, inclusive="left")
@@ -101,8 +106,8 @@ def test_what_is_stored_outlives_a_dead_subscriber(way: str) -> None:
 
 
 def test_a_dead_subscriber_that_is_called_makes_the_others_late() -> None:
-    down = BUSY.replace(way="api", outage=Outage(start=20, duration=20))
-    result, healthy = down.run(2).summary(), BUSY.replace(way="api").run(2).summary()
+    dead = BUSY.replace(way="api", outages=down(20, 20))
+    result, healthy = dead.run(2).summary(), BUSY.replace(way="api").run(2).summary()
     assert result["lost_1"] > 0
     assert result["latency_mean_3"] > 3 * healthy["latency_mean_3"]
     assert result["publisher_busy"] > healthy["publisher_busy"]
@@ -132,7 +137,7 @@ def test_another_subscriber_leaves_the_others_as_they_were() -> None:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_the_same_seed_gives_the_same_run_to_the_bit(way: str) -> None:
-    scenario = BUSY.replace(way=way, outage=Outage(start=20, duration=5))
+    scenario = BUSY.replace(way=way, outages=down(20, 5))
     first, second = scenario.run(6), scenario.run(6)
     assert first.messages.equals(second.messages)
     assert first.summary().equals(second.summary())
@@ -163,12 +168,12 @@ def test_pairs_are_compared() -> None:
     subscribers=st.integers(1, 4),
     publishers=st.integers(1, 5),
     network=st.sampled_from([0.0, 0.005, 0.1]),
-    store=st.sampled_from([0.0, 0.01]),
+    put_cost=st.sampled_from([0.0, 0.01]),
     prefetch=st.integers(1, 5),
     polling=st.sampled_from([None, 0.1, 2.0]),
     timeout=st.sampled_from([0.25, 1.0]),
     attempts=st.integers(1, 3),
-    outage=st.none() | st.builds(Outage, start=st.floats(0, 8), duration=st.floats(0.1, 8)),
+    outages=st.just(()) | st.builds(down, st.floats(0, 8), st.floats(0.1, 8)),
     duration=st.none() | st.floats(0.5, 20),
     seed=st.integers(0, 2**32),
 )

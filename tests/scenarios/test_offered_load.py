@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from simlib import Breakdowns, Crash, Deterministic, Linger
+from simlib import Breakdowns, Deterministic, Exponential, Linger, Outage
 from simlib.scenarios import PointToPoint, PublishingScenario, PublishSubscribe
 
 QUEUE = PointToPoint(interarrival=0.5, service=1.0, duration=2_000.0)
@@ -20,13 +20,13 @@ FAN = PublishSubscribe(interarrival=0.5, service=1.0, duration=2_000.0)
         (QUEUE.replace(get_cost=0.25, ack_cost=0.25), 3.0),
         (QUEUE.replace(get_cost=0.25, ack_cost=0.25, consumers=2), 1.5),
         (QUEUE.replace(put_cost=2.0), 4.0),
-        (QUEUE.replace(put_cost=3.0, linger=Linger(batch_size=2, time=9.0), interarrival=0.75), 2),
+        (QUEUE.replace(put_cost=3.0, linger=Linger(size=2, time=9.0), interarrival=0.75), 2),
         (QUEUE.replace(batch_size=2, get_cost=1.0, interarrival=0.25), 4.0),
         (QUEUE.replace(breakdowns=Breakdowns(rate=0.5, repair=Deterministic(1.0))), 3.0),
         (FAN.replace(subscribers=1), 2.0),
         (FAN.replace(subscribers=1, failing=0.3), 2 / 0.7),
-        (FAN.replace(subscribers=1, failing=0.5, delivery_limit=1), 3.0),
-        (FAN.replace(subscribers=1, poison=0.5, delivery_limit=1), 3.0),
+        (FAN.replace(subscribers=1, failing=0.5, attempts=2), 3.0),
+        (FAN.replace(subscribers=1, poison=0.5, attempts=2), 3.0),
     ],
     ids=str,
 )
@@ -64,7 +64,8 @@ def test_the_machine_of_the_broker_counts(scenario: PublishSubscribe, offered: f
 
 
 def test_what_no_formula_tells_is_no_number() -> None:
-    assert math.isnan(QUEUE.replace(crashes=(Crash(what="consumer", rate=0.01),)).offered_load)
+    often = Outage(of="consumers", every=Exponential(100.0))
+    assert math.isnan(QUEUE.replace(outages=(often,)).offered_load)
     assert math.isnan(FAN.replace(ack_lost=0.1).offered_load)
     endless = FAN.replace(poison=0.1)
     assert math.isinf(endless.offered_load)

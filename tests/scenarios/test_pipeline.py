@@ -100,7 +100,7 @@ def test_the_producer_waits_for_the_first_station_and_messages_stay_due_when_the
 @pytest.mark.parametrize("place", [0, 1])
 def test_what_a_full_station_rejects_is_dropped(engine: Any, place: int) -> None:
     stations: list[dict[str, Any]] = [{"service": Deterministic(0.0)}] * 2
-    stations[place] = {"service": Deterministic(10.0), "capacity": 1, "when_full": "reject"}
+    stations[place] = {"service": Deterministic(10.0), "capacity": 1, "overflow": "reject"}
     line = _line(*stations, interarrival=Deterministic(1.0), messages=4)
     result = line.run(engine=engine)
     assert result.messages["outcome"].tolist() == ["acked", "acked", "dropped", "dropped"]
@@ -155,7 +155,7 @@ def _lines(draw: st.DrawFn) -> Pipeline:
             service=Replay(draw(st.lists(work, min_size=count, max_size=count))),
             consumers=draw(st.integers(1, 3)),
             capacity=draw(st.none() | st.integers(0, 3)),
-            when_full=draw(st.sampled_from(["block", "reject"])),
+            overflow=draw(st.sampled_from(["block", "reject"])),
         )
         for _ in range(draw(st.integers(1, 3)))
     ]
@@ -247,7 +247,7 @@ def test_a_station_more_leaves_the_work_at_the_others_as_it_was() -> None:
 
 
 def test_a_line_is_a_value_that_survives_json() -> None:
-    line = _line({"capacity": 2}, {"when_full": "reject", "capacity": 0}, messages=10)
+    line = _line({"capacity": 2}, {"overflow": "reject", "capacity": 0}, messages=10)
     again = Pipeline.model_validate_json(line.model_dump_json())
     assert again == line
     assert hash(again) == hash(line)
@@ -270,7 +270,7 @@ def test_the_load_is_that_of_the_slowest_station() -> None:
         ({"stations": ()}, ["stations", "at least 1"]),
         ({"stations": [{"consumers": 0}]}, ["stations[0].consumers", ">= 1"]),
         ({"stations": [{"capacity": -1}]}, ["stations[0].capacity", ">= 0"]),
-        ({"stations": [{"when_full": "wait"}]}, ["stations[0].when_full", "'block' or 'reject'"]),
+        ({"stations": [{"overflow": "wait"}]}, ["stations[0].overflow", "'block' or 'reject'"]),
         (
             {"stations": [Station(), Station(service=Replay([1.0] * 8))]},
             ["stations[1].service", "Replay(8 values", "up to 9"],

@@ -62,7 +62,7 @@ def combinations(draw: st.DrawFn) -> PointToPoint:
         get_cost=draw(costs),
         ack_cost=draw(costs),
         priorities=None if lingers else draw(st.sampled_from([None, (0.2, 0.3, 0.5)])),
-        linger=Linger(batch_size=draw(st.integers(1, 6)), time=0.5) if lingers else None,
+        linger=Linger(size=draw(st.integers(1, 6)), time=0.5) if lingers else None,
         polling=None if capacity == 0 else polling,
         cold_start=None if polling and capacity != 0 else cold_start,
         breakdowns=draw(st.none() | st.just(Breakdowns(rate=0.5, repair=Exponential(1.0)))),
@@ -218,20 +218,20 @@ def test_the_load_counts_on_full_batches() -> None:
 
 
 def test_a_batch_is_sent_when_it_is_full_or_its_time_is_up() -> None:
-    linger = Linger(batch_size=3, time=1.0)
+    linger = Linger(size=3, time=1.0)
     messages = _run([1.0, 1.5, 1.75, 1.8, 4.0, 4.5, 5.0, 9.0], linger=linger)
     assert messages["enqueued"].tolist() == [1.75] * 3 + [2.8] + [5.0] * 3 + [10.0]
 
 
 def test_a_batch_goes_on_filling_while_the_one_before_is_put() -> None:
-    linger = Linger(batch_size=10, time=0.5)
+    linger = Linger(size=10, time=0.5)
     messages = _run([1.0, 1.25, 2.0, 2.75, 3.5], linger=linger, put_cost=2.0)
     assert messages["created"].tolist() == [1.0, 1.25, 2.0, 2.75, 3.5]
     assert messages["enqueued"].tolist() == [3.5, 3.5, 5.5, 5.5, 5.5]
 
 
 def test_a_batch_that_finds_no_room_is_refused_whole() -> None:
-    linger = Linger(batch_size=3, time=1.0)
+    linger = Linger(size=3, time=1.0)
     messages = _run(
         [1.0] * 3 + [1.5] * 3 + [1.6] * 3, linger=linger, capacity=3, service=Deterministic(10.0)
     )
@@ -251,10 +251,10 @@ ONE = Deterministic(1.0)
         ({"priorities": (1.0,)}, "priorities"),
         ({"priorities": (1.0, 0.0)}, "priorities"),
         (
-            {"priorities": (0.5, 0.5), "linger": Linger(batch_size=2, time=1.0)},
+            {"priorities": (0.5, 0.5), "linger": Linger(size=2, time=1.0)},
             "has one priority",
         ),
-        ({"linger": Linger(batch_size=5, time=1.0), "capacity": 4}, "never fits into capacity=4"),
+        ({"linger": Linger(size=5, time=1.0), "capacity": 4}, "never fits into capacity=4"),
         ({"polling": ONE, "cold_start": ONE}, "no cold_start with polling"),
         ({"polling": ONE, "capacity": 0}, "capacity=0"),
         ({"polling": Deterministic(0.0)}, "polling must take longer than 0 s"),
@@ -276,7 +276,7 @@ def test_what_does_not_go_together_is_refused(options: dict[str, Any], complaint
     "options",
     [
         {"priorities": (0.5, 0.5)},
-        {"linger": Linger(batch_size=2, time=1.0)},
+        {"linger": Linger(size=2, time=1.0)},
         {"polling": ONE},
         {"cold_start": ONE},
         {"breakdowns": Breakdowns(rate=1.0, repair=ONE)},

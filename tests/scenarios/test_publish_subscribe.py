@@ -113,7 +113,7 @@ def test_a_slow_subscriber_of_a_fan_out_holds_up_nobody_else() -> None:
 
 @pytest.mark.parametrize("overflow", ["drop-head", "reject-publish"])
 def test_a_bound_drops_copies_of_the_slow_one_only(overflow: Any) -> None:
-    bounded = FAN_OUT.replace(slow_factor=3.0, max_length=20, overflow=overflow, confirms="each")
+    bounded = FAN_OUT.replace(slow_factor=3.0, capacity=20, overflow=overflow, confirms="each")
     result = bounded.run(1)
     dropped = result.messages["outcome"] == "dropped"
     assert result.ledger.dropped == dropped.sum() > 50
@@ -143,7 +143,7 @@ def test_bindings_choose_what_a_subscriber_gets() -> None:
 
 def test_poison_messages_end_as_dead_letters() -> None:
     """2 % of 2,000 messages for each of 3: the standard error of the count is 6 per queue."""
-    scenario = PublishSubscribe(messages=2_000, poison=0.02, delivery_limit=2)
+    scenario = PublishSubscribe(messages=2_000, poison=0.02, attempts=3)
     result = scenario.run(1)
     dead = result.messages[result.messages["outcome"] == "dead-lettered"]
     assert len(dead) == result.ledger.dead_lettered == result.summary()["dead_lettered"]
@@ -211,11 +211,11 @@ def test_what_makes_no_sense_is_refused(parameters: dict[str, Any], said: str) -
     network=st.sampled_from([0.0, 0.2]),
     costs=st.sampled_from([0.0, 0.05]),
     confirms=st.sampled_from(["none", "each", "batch", "pipelined"]),
-    max_length=st.sampled_from([None, 1, 5]),
+    capacity=st.sampled_from([None, 1, 5]),
     overflow=st.sampled_from(["drop-head", "reject-publish"]),
     ack_lost=st.sampled_from([0.0, 0.2]),
     failing=st.sampled_from([0.0, 0.2]),
-    delivery_limit=st.sampled_from([None, 0, 2]),
+    attempts=st.sampled_from([None, 1, 3]),
     duration=st.sampled_from([None, 20.0]),
     seed=st.integers(0, 3),
 )

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simlib import Deterministic, Exponential, LogNormal, Outage, Slowdown, Trace
+from simlib import Deterministic, Exponential, LogNormal, Outage, Trace
 from simlib.analysis import compare, replicate
 from simlib.scenarios import SyncVsAsync
 from simlib.theory import mmc
@@ -25,6 +25,25 @@ LONELY = SyncVsAsync(
     put_cost=0.005,
     get_cost=0.002,
     ack_cost=0.003,
+)
+
+
+def down(start: float, duration: float) -> tuple[Outage, ...]:
+    return (Outage(of="service", start=start, duration=duration),)
+
+
+outages = st.builds(
+    lambda kind, start, duration, factor: Outage(
+        of="service",
+        kind=kind,
+        start=start,
+        duration=duration,
+        factor=factor if kind == "slow" else None,
+    ),
+    st.sampled_from(["crash", "hang", "slow"]),
+    st.floats(0, 8),
+    st.floats(0.1, 8),
+    st.floats(0.2, 5),
 )
 
 
@@ -49,7 +68,7 @@ def test_both_ways_meet_the_same_arrivals_and_the_same_work() -> None:
 
 @pytest.mark.parametrize("mode", BOTH)
 def test_the_same_seed_gives_the_same_run_to_the_bit(mode: str) -> None:
-    scenario = CALL.replace(mode=mode, outage=Outage(start=10, duration=5))
+    scenario = CALL.replace(mode=mode, outages=down(10, 5))
     first, second = scenario.run(5), scenario.run(5)
     assert first.messages.equals(second.messages)
     assert first.summary().equals(second.summary())
@@ -85,16 +104,14 @@ def test_few_connections_limit_the_throughput_of_calls() -> None:
 
 
 def test_an_outage_fails_calls_and_delays_messages() -> None:
-    down = CALL.replace(
-        interarrival=Deterministic(0.1), messages=1_000, outage=Outage(start=20.05, duration=10)
-    )
-    call = down.run(1)
-    sent = call.messages["created"] + down.network
+    broken = CALL.replace(interarrival=Deterministic(0.1), messages=1_000, outages=down(20.05, 10))
+    call = broken.run(1)
+    sent = call.messages["created"] + broken.network
     refused = (sent >= 20.05) & (sent < 30.05)
     assert (call.messages["outcome"][refused] == "lost").all()
     assert call.ledger.lost >= refused.sum()
     assert call.ledger.acked + call.ledger.lost == 1_000
-    queue = down.replace(mode="async").run(1)
+    queue = broken.replace(mode="async").run(1)
     assert queue.ledger.acked == 1_000
     assert queue.ledger.lost == 0
     during = queue.messages["started"].between(20.05, 30.05, inclusive="left")
@@ -102,7 +119,7 @@ def test_an_outage_fails_calls_and_delays_messages() -> None:
 
 
 def test_work_cut_short_by_an_outage_starts_again_from_the_beginning() -> None:
-    scenario = LONELY.replace(mode="async", outage=Outage(start=1.05, duration=10))
+    scenario = LONELY.replace(mode="async", outages=down(1.05, 10))
     messages = scenario.run(1).messages
     assert messages["attempts"].tolist() == [2, 1, 1]
     assert messages["started"][0] == pytest.approx(11.05 + scenario.get_cost)
@@ -111,7 +128,8 @@ def test_work_cut_short_by_an_outage_starts_again_from_the_beginning() -> None:
 
 
 def test_a_slowdown_stretches_the_work_that_begins_in_it() -> None:
-    scenario = LONELY.replace(slowdown=Slowdown(start=1.5, duration=1, factor=3))
+    slow = Outage(of="service", kind="slow", start=1.5, duration=1, factor=3)
+    scenario = LONELY.replace(outages=(slow,))
     work = scenario.run(1).messages.eval("finished - started")
     assert work.to_numpy() == pytest.approx([0.1, 0.3, 0.1])
 
@@ -147,16 +165,12 @@ def test_pairing_narrows_the_interval() -> None:
     network=st.sampled_from([0.0, 0.01, 0.3]),
     costs=st.tuples(*[st.sampled_from([0.0, 0.01, 0.2])] * 3),
     capacity=st.sampled_from([None, 0, 1, 7]),
-    outage=st.none() | st.builds(Outage, start=st.floats(0, 8), duration=st.floats(0.1, 8)),
-    slowdown=st.none()
-    | st.builds(
-        Slowdown, start=st.floats(0, 8), duration=st.floats(0.1, 8), factor=st.floats(0.2, 5)
-    ),
+    outages=st.lists(outages, max_size=3).map(tuple),
     duration=st.none() | st.floats(0.5, 20),
     seed=st.integers(0, 2**32),
 )
 def test_every_request_is_accounted_for(
-    mode, load, workers, connections, network, costs, capacity, outage, slowdown, duration, seed
+    mode, load, workers, connections, network, costs, capacity, outages, duration, seed
 ) -> None:
     put, get, ack = costs
     scenario = SyncVsAsync(
@@ -172,8 +186,7 @@ def test_every_request_is_accounted_for(
         get_cost=get,
         ack_cost=ack,
         capacity=capacity,
-        outage=outage,
-        slowdown=slowdown,
+        outages=outages,
     ).replace(load=load)
     result = scenario.run(seed)
     ledger, messages = result.ledger, result.messages
@@ -203,7 +216,7 @@ def test_every_request_is_accounted_for(
         ("network", -0.1, ">= 0"),
         ("network", float("nan"), "finite"),
         ("workesr", 3, "there is no 'workesr'; did you mean 'workers'"),
-        ("outage", {"start": -1, "duration": 1}, ">= 0"),
+        ("outages", [{"of": "service", "start": -1, "duration": 1}], ">= 0"),
         ("warmup", 2_000, "warmup must be smaller than the 2000 messages"),
     ],
 )

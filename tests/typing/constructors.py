@@ -10,7 +10,6 @@ from simlib import (
     Batches,
     Breakdowns,
     Bursty,
-    Crash,
     Deterministic,
     Distribution,
     Empirical,
@@ -23,7 +22,6 @@ from simlib import (
     Outage,
     ParameterError,
     Replay,
-    Slowdown,
     Trace,
     Uniform,
     VaryingPoisson,
@@ -35,7 +33,7 @@ from simlib.processes import Consumer, Draws, Producer, SimQueue
 from simlib.queues import FileQueue, MemoryQueue, Message, MessageQueue, PostgresQueue, SQLiteQueue
 from simlib.scenarios import (
     ClosedLoop,
-    Delivery,
+    DeliveryGuarantees,
     EventDriven,
     OpenScenario,
     Pipeline,
@@ -80,13 +78,13 @@ mean: float = Exponential(1.0).scaled(2.0).mean
 
 # Parts of scenarios
 
-outage = Outage(start=10.0, duration=5)
-slowdown = Slowdown(start=10.0, duration=5.0, factor=2.0)
-crash = Crash(what="consumer", at=1.0, restart=2.0)
-often = Crash(what="power", rate=0.1, restart=Exponential(1.0))
-linger = Linger(batch_size=10, time=0.1)
+outage = Outage(of="service", start=10.0, duration=5)
+slow = Outage(of="service", start=10.0, duration=5.0, kind="slow", factor=2.0)
+crash = Outage(of="consumers", start=1.0, duration=2.0)
+often = Outage(of="broker", every=Exponential(10), duration=Exponential(1.0), kind="power")
+linger = Linger(size=10, time=0.1)
 breakdowns = Breakdowns(rate=0.1, repair=Exponential(10.0))
-station = Station(service=1.0, consumers=2, capacity=5, when_full="reject")
+station = Station(service=1.0, consumers=2, capacity=5, overflow="reject")
 
 # Scenarios
 
@@ -102,15 +100,15 @@ scenarios: list[Scenario] = [
         put_cost=None,
         costs=CostProfile.shipped(),
         priorities=(0.5, 0.5),
-        crashes=(crash, often),
+        outages=(crash, often),
     ),
     PointToPoint(messages=10, linger=linger, polling=1.0, breakdowns=breakdowns),
     PointToPoint(messages=10, cold_start=Exponential(1.0), polling=None),
     Pipeline(messages=10, stations=(Station(), station)),
-    SyncVsAsync(messages=10, mode="async", outage=outage, slowdown=slowdown),
+    SyncVsAsync(messages=10, mode="async", outages=(outage, slow)),
     ClosedLoop(callers=3, think=1.0, service=Exponential(0.1)),
-    Delivery(messages=10, semantics="effectively once", restart_every=10.0),
-    EventDriven(messages=10, way="database", polling=None, outage=outage),
+    DeliveryGuarantees(messages=10, outages=(Outage(of="broker", every=10.0, duration=0),)),
+    EventDriven(messages=10, way="database", polling=None, outages=(crash,)),
     PublishSubscribe(messages=10, exchange="topic", bindings=("a.#", "*", "b")),
 ]
 shop = PointToPoint(messages=10)

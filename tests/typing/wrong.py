@@ -1,6 +1,6 @@
 """Mistakes that a type checker finds: one in each line that ends in a comment, and no other."""
 
-from simlib import Crash, Erlang, Exponential, Outage, Uniform
+from simlib import Erlang, Exponential, Outage, Uniform
 from simlib.analysis import replicate
 from simlib.queues import FileQueue, MemoryQueue
 from simlib.scenarios import PointToPoint, SyncVsAsync
@@ -17,9 +17,9 @@ PointToPoint(queue="disk")  # no such choice
 PointToPoint(consumer=3)  # no such name
 PointToPoint(messages=10).run(seed="1")  # text for a number
 print(PointToPoint(messages=10).service.mean)  # not every distribution has one
-SyncVsAsync(outage=3.0)  # no outage
+SyncVsAsync(outages=3.0)  # no outages
 Outage(start=1.0)  # not all given
-Crash(what="disk", at=1.0)  # no such choice
+Outage(of="disk", start=1.0)  # no such choice
 replicate(PointToPoint)  # a class, and no scenario
 MemoryQueue().put("order")  # text for bytes
 FileQueue("orders", sync="alway")  # no such choice

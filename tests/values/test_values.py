@@ -10,7 +10,6 @@ import pytest
 
 from simlib import (
     Batches,
-    Crash,
     Deterministic,
     Erlang,
     Exponential,
@@ -23,7 +22,7 @@ from simlib import (
 from simlib.analysis import Result, compare, replicate
 from simlib.scenarios import (
     ClosedLoop,
-    Delivery,
+    DeliveryGuarantees,
     EventDriven,
     Pipeline,
     PointToPoint,
@@ -34,7 +33,15 @@ from simlib.scenarios import (
 from simlib.values import Value
 
 SCENARIOS: list[type[Scenario]] = [
-    *(ClosedLoop, Delivery, EventDriven, Pipeline, PointToPoint, PublishSubscribe, SyncVsAsync)
+    *(
+        ClosedLoop,
+        DeliveryGuarantees,
+        EventDriven,
+        Pipeline,
+        PointToPoint,
+        PublishSubscribe,
+        SyncVsAsync,
+    )
 ]
 each = pytest.mark.parametrize("scenario", SCENARIOS)
 KINDS = (
@@ -88,12 +95,12 @@ def ptp(**values: Any) -> PointToPoint:
             "- stations[1].service.mean is missing",
         ),
         (
-            lambda: ptp(crashes=[{"what": "broker"}]),
-            "PointToPoint: crashes[0]: give either at or rate, got at=None, rate=None",
+            lambda: ptp(outages=[{"of": "broker"}]),
+            "PointToPoint: outages[0]: give either start or every, got start=None, every=None",
         ),
         (
-            lambda: ptp(linger={"batch_size": 0, "time": 1}),
-            "PointToPoint: linger.batch_size must be >= 1 messages, got 0",
+            lambda: ptp(linger={"size": 0, "time": 1}),
+            "PointToPoint: linger.size must be >= 1 messages, got 0",
         ),
         (lambda: ptp(breakdowns=3), "PointToPoint: breakdowns must be Breakdowns(...), got 3"),
         (
@@ -102,8 +109,8 @@ def ptp(**values: Any) -> PointToPoint:
         ),
         (lambda: ptp(load=0.5), "PointToPoint: there is no 'load'; replace(load=...) takes it"),
         (
-            lambda: Outage(start=1, duration=1, x=1),
-            "Outage: there is no 'x'; there are start, duration",
+            lambda: Outage(of="broker", start=1, duration=1, x=1),
+            "Outage: there is no 'x'; there are of, start, every, duration, share, kind, factor",
         ),
         (
             lambda: Exponential(rate=1),
@@ -145,8 +152,8 @@ def ptp(**values: Any) -> PointToPoint:
             "ClosedLoop: messages must be <= 100,000,000 messages, got 1e+30",
         ),
         (
-            lambda: Delivery(messages=1, restart_every=1e-320),
-            "Delivery: restart_every must be >= 0.001 s, got 1e-320",
+            lambda: Outage(of="broker", every=1e-5),
+            "Outage: every must be >= 0.001 s on average, got Deterministic(value=1e-05)",
         ),
         (
             lambda: SyncVsAsync(messages=1, put_cost=1e308),
@@ -178,7 +185,7 @@ def test_nothing_but_a_number_is_a_number(scenario: type[Scenario]) -> None:
 @pytest.mark.parametrize("wrong", [0, 1, "yes", "false", None])
 def test_nothing_but_true_and_false_is_true_or_false(wrong: Any) -> None:
     with pytest.raises(ParameterError, match="confirms must be True or False, got"):
-        Delivery(messages=1, confirms=wrong)
+        DeliveryGuarantees(messages=1, confirms=wrong)
 
 
 @pytest.mark.parametrize("wrong", [True, "1.0", b"1", np.True_])
@@ -197,12 +204,17 @@ def test_numbers_of_numpy_are_numbers() -> None:
 
 
 def test_a_number_is_a_distribution_that_never_varies() -> None:
-    short = ptp(service=2.0, interarrival=3, polling=1, crashes=[{"what": "power", "at": 1}])
+    short = ptp(
+        service=2.0,
+        interarrival=3,
+        polling=1,
+        outages=[{"of": "broker", "kind": "power", "start": 1}],
+    )
     long = ptp(
         service=Deterministic(2.0),
         interarrival=Deterministic(3.0),
         polling=Deterministic(1.0),
-        crashes=(Crash(what="power", at=1),),
+        outages=(Outage(of="broker", start=1, kind="power"),),
     )
     assert short == long
     assert PointToPoint.model_validate_json(short.model_dump_json()) == short

@@ -1,47 +1,23 @@
-"""Crashes of consumers and of queues, at a time or at a rate."""
+"""Crashes of consumers and of queues, at an instant or again and again."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
-from typing import Any, Literal, Self
+from typing import Any
 
-from pydantic import Field, model_validator
+import numpy as np
 
-from ...distributions import Deterministic, Durations, Exponential
-from ...values import Value, parameter
 from ..environment import Environment, Timer, samples
+from ..faults import Outage
 from .pausing import PausingConsumer
 from .stored import StoredQueue
 
-__all__ = ["Crash", "crash"]
-
-
-class Crash(Value):
-    """Something stops without a warning, and starts again some time later.
-
-    ``consumer``: one of the consumers, by chance; its work is lost, and its messages go back to the
-    queue. ``broker``: the process that holds the queue, as by ``kill -9``. ``power``: the machine
-    it runs on, and with it all that was not synced to the disk. A crash of what is down already
-    changes nothing.
-    """
-
-    what: Literal["consumer", "broker", "power"] = Field(description="what stops")
-    at: float | None = parameter(None, "when it stops, once", unit="s", ge=0)
-    rate: float | None = parameter(None, "or how often, while it is up", unit="1/s", gt=0)
-    restart: Durations = parameter(Deterministic(value=1.0), "time until it works again", unit="s")
-
-    @model_validator(mode="after")
-    def _once_or_often(self) -> Self:
-        if (self.at is None) == (self.rate is None):
-            raise ValueError(f"give either at or rate, got at={self.at}, rate={self.rate}")
-        if self.restart.length is not None:
-            raise ValueError(f"restart={self.restart} ends; give a distribution without an end")
-        return self
+__all__ = ["crash"]
 
 
 def crash(
     env: Environment,
-    crashes: Iterable[Crash],
+    crashes: Iterable[Outage],
     queue: StoredQueue,
     consumer: PausingConsumer,
     over: Callable[[], bool],
@@ -53,7 +29,7 @@ def crash(
 
 def _crash(
     env: Environment,
-    crash: Crash,
+    outage: Outage,
     name: str,
     queue: StoredQueue,
     consumer: PausingConsumer,
@@ -61,18 +37,28 @@ def _crash(
 ) -> Generator[Timer, Any, None]:
     # Whatever else happens at the same instant happens before.
     timer = Timer(env, 2)
-    restarts, choice = samples(crash.restart, env, f"{name} restart"), env.stream(f"{name} choice")
-    gaps: Iterable[float] = [crash.at] if crash.at is not None else []
-    if crash.rate is not None:
-        gaps = samples(Exponential(mean=1 / crash.rate), env, name)
+    restarts, choice = (
+        samples(outage.duration, env, f"{name} restart"),
+        env.stream(f"{name} choice"),
+    )
+    number = outage.affected(len(consumer.crew))
+    gaps = [outage.start] if outage.every is None else samples(outage.every, env, name)
     for gap in gaps:
-        yield timer.at(env.now + gap)
+        yield timer.at(env.now + (gap or 0.0))
         if over():
             return
-        if crash.what == "consumer":
-            place = int(choice.integers(len(consumer.crew)))
-            queue.abandon(consumer.crash(place, next(restarts)))
+        if outage.of == "consumers":
+            chosen = range(number) if outage.every is None else _chosen(choice, consumer, number)
+            for place in chosen:
+                queue.abandon(consumer.crash(place, next(restarts)))
         elif queue.up:
-            queue.crash(power=crash.what == "power")
+            queue.crash(power=outage.kind == "power")
             yield timer.at(env.now + next(restarts))
             queue.restart()
+
+
+def _chosen(choice: np.random.Generator, consumer: PausingConsumer, number: int) -> list[int]:
+    """So many of the workers, by chance."""
+    if number == 1:
+        return [int(choice.integers(len(consumer.crew)))]
+    return sorted(choice.choice(len(consumer.crew), number, replace=False).tolist())

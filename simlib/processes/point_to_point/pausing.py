@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -13,6 +13,7 @@ from ...distributions import Distribution, Durations, Exponential
 from ...queues import Message
 from ...values import Value
 from ..environment import Draws, Environment, Timer, samples
+from ..faults import NO_FAULTS, Faults
 from .consumer import Consumer
 from .producer import Producer
 from .queue import SimQueue
@@ -60,6 +61,8 @@ class PausingConsumer(Consumer):
     batch_size : int
         The most messages that a worker takes at once. One get, one piece of work and one ack do
         for all of them.
+    faults_of_each : sequence of Faults, optional
+        When each worker hangs or is slow.
     name : str
         Names the random streams.
     """
@@ -76,6 +79,7 @@ class PausingConsumer(Consumer):
         cold_start: Distribution | None = None,
         breakdowns: Breakdowns | None = None,
         batch_size: int = 1,
+        faults_of_each: Sequence[Faults] | None = None,
         name: str = "consumer",
     ) -> None:
         if queue.real.lease is not None:
@@ -89,6 +93,7 @@ class PausingConsumer(Consumer):
         """The workers, in the order of their numbers."""
         self._names = (f"{name} {number}" for number in range(workers))
         self._batches = count()
+        self._faults_of_each = iter(faults_of_each or [NO_FAULTS] * workers)
         # A message in the hands of a worker that warms up is delivered, and not started.
         if cold_start is not None and "delivered" not in queue.record.extra:
             queue.record.add("delivered")
@@ -126,6 +131,7 @@ class PausingConsumer(Consumer):
             sleeps=samples(polling, env, f"{name} polling") if polling else None,
             starts=samples(cold_start, env, f"{name} cold start") if cold_start else None,
             repairs=_Repairs(self.breakdowns, env, name) if self.breakdowns else None,
+            faults=next(self._faults_of_each),
         )
         self.crew.append(worker)
         yield from self._serve(worker)
@@ -141,7 +147,10 @@ class PausingConsumer(Consumer):
                 continue
             numbers = [queue.numbers[message.id] for message in messages]
             start, duration = env.now, worker.work[numbers[0]]
-            end = start + duration + (worker.repairs.during(duration) if worker.repairs else 0.0)
+            repairs = worker.repairs.during(duration) if worker.repairs else 0.0
+            end = start + duration + repairs
+            if worker.faults is not NO_FAULTS:
+                end = worker.faults.done_at(start, duration + repairs)
             _note(record.started, numbers, start)
             if batch is not None:
                 _note(batch, numbers, next(self._batches))
@@ -201,6 +210,8 @@ class _Worker:
     """How long it takes to be ready after it was idle (s)."""
     repairs: _Repairs | None
     """What interrupts its work."""
+    faults: Faults
+    """When it hangs or is slow."""
     hands: list[Message] = field(default_factory=list)
     """Messages that were delivered to it and not acked."""
     down: bool = False

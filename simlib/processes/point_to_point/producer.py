@@ -13,6 +13,7 @@ from pydantic import Field
 from ...distributions import BLOCK, Distribution, Floats
 from ...values import Value
 from ..environment import Environment, Timer
+from ..faults import NO_FAULTS, Faults
 from .queue import SimQueue
 
 __all__ = ["Linger", "Producer"]
@@ -25,7 +26,7 @@ class Linger(Value):
     Kafka's ``batch.size`` and ``linger.ms`` say.
     """
 
-    batch_size: int = Field(
+    size: int = Field(
         ge=1,
         le=10_000,
         description="messages that fill a batch",
@@ -59,6 +60,8 @@ class Producer:
     linger : Linger, optional
         How messages are collected into batches; without it each has a put of its own. A put of
         several messages has one priority.
+    faults : Faults
+        When it hangs. What is due meanwhile is published late.
     name : str
         Names the random streams.
     """
@@ -72,12 +75,14 @@ class Producer:
         messages: int | None = None,
         priorities: Sequence[float] | None = None,
         linger: Linger | None = None,
+        faults: Faults = NO_FAULTS,
         name: str = "producer",
     ) -> None:
         if priorities and linger:
             raise ValueError("messages of several priorities can't be put together; no linger")
         self.env = env
         self.queue = queue
+        self.faults = faults
         blocks = interarrival.instants(env.stream(name))
         left = inf if messages is None else messages
         if linger:
@@ -112,6 +117,7 @@ class Producer:
         env, queue = self.env, self.queue
         record = queue.record
         putting = bool(queue.put_cost) or queue.breaks
+        hangs = bool(self.faults.hangs)
         timer = Timer(env, 1)
         # At instant 0, too, the consumers are there before the first message.
         yield timer.at(env._now)
@@ -121,6 +127,8 @@ class Producer:
             for number, created in enumerate(due.tolist(), record.prepare(len(due))):
                 if created > env._now:
                     yield timer.at(created)
+                if hangs:
+                    yield timer.at(self.faults.goes_on_at(env._now))
                 if putting:
                     yield from queue.putting(timer)
                 record.created[number] = created
@@ -140,13 +148,13 @@ class Producer:
             # While the producer still puts the batch before, this one stays open.
             closes = max(env._now, following[1] + linger.time)
             batch: dict[int, float] = {}
-            while following and following[1] <= closes and len(batch) < linger.batch_size:
+            while following and following[1] <= closes and len(batch) < linger.size:
                 number, due = following
                 batch[number] = due
                 following = next(messages, None)
-            if len(batch) == linger.batch_size:
+            if len(batch) == linger.size:
                 closes = max(env._now, due)
-            yield timer.at(closes)
+            yield timer.at(self.faults.goes_on_at(closes))
             yield from queue.putting(timer, len(batch))
             for number, due in batch.items():
                 created[number] = due

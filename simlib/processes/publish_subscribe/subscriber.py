@@ -338,7 +338,7 @@ class Subscriber:
             end = start + duration
             working[timer] = held, start
             if faulty:
-                end = start + duration * faults.factor(start)
+                end = faults.done_at(start, duration)
                 if next(self._crashes):
                     yield timer.at(start + (end - start) * next(self._when))
                     if epoch == self._epoch:

@@ -8,7 +8,7 @@ from contextlib import closing, nullcontext
 from functools import partial
 from math import nan
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import model_validator
@@ -16,22 +16,23 @@ from pydantic import model_validator
 from ..analysis.result import Result
 from ..broker import Broker
 from ..distributions import Arrivals, Durations, Exponential, Uniform
-from ..processes import BrokerNode, Draws, Environment, Timer
+from ..processes import BrokerNode, Draws, Environment, Outage, Timer
 from ..processes.directory import own_directory
+from ..processes.environment import samples
 from ..processes.publish_subscribe.bookkeeper import Accounts, Bookkeeper
 from ..processes.publish_subscribe.resending import PaymentPublisher
 from ..queues import FileQueue
 from ..queues.crash import kill
 from .base import OpenScenario, Progress, parameter
 
-__all__ = ["Delivery"]
+__all__ = ["DeliveryGuarantees"]
 
 
 def _chance(description: str) -> Any:
     return parameter(0.0, f"probability that {description}", step=0.01, ge=0, lt=1)
 
 
-class Delivery(OpenScenario):
+class DeliveryGuarantees(OpenScenario):
     """Payments travel through a broker, and a bookkeeper books them in a real account.
 
     *At most once*: the broker counts a message as done when it is delivered (``auto_ack``). *At
@@ -51,6 +52,16 @@ class Delivery(OpenScenario):
     difference); and ``sends`` and ``attempts`` (at the work) per message.
     """
 
+    faults: ClassVar = {"broker": ("crash",)}
+    recurring: ClassVar = ("broker",)
+    hints: ClassVar = {
+        "window": "it is dedup_window",
+        "patience": "it is timeout",
+        "crash": "it is crashing",
+        "recovery": "it is restart",
+        "restart_every": "write outages=(Outage(of='broker', every=5.0, duration=0),)",
+    }
+
     interarrival: Arrivals = parameter(
         Exponential(mean=0.1), "time between one payment and the next", unit="s"
     )
@@ -63,11 +74,11 @@ class Delivery(OpenScenario):
     dedup: Literal["store", "inbox"] = parameter(
         "inbox", "effectively once: where it is noted that a message is booked"
     )
-    window: float | None = parameter(
+    dedup_window: float | None = parameter(
         None, "how long that is remembered; none: for ever", unit="s", gt=0
     )
     confirms: bool = parameter(True, "whether the publisher sends again what is not confirmed")
-    patience: float = parameter(1.0, "how long it waits for a confirm", unit="s", gt=0)
+    timeout: float = parameter(1.0, "how long it waits for a confirm", unit="s", gt=0)
     persistent: bool = parameter(True, "whether messages are marked persistent")
     queue: Literal["memory", "file"] = parameter(
         "memory", "what keeps the messages of the broker's durable queue"
@@ -81,10 +92,10 @@ class Delivery(OpenScenario):
     publish_lost: float = _chance("a message does not get to the broker")
     confirm_lost: float = _chance("a confirm does not get back")
     delivery_lost: float = _chance("the connection breaks with a delivery on its way")
-    crash: float = _chance("the bookkeeper crashes in the work")
+    crashing: float = _chance("the bookkeeper crashes in the work")
     booked_and_crashed: float = _chance("it crashes right after a booking")
     ack_lost: float = _chance("an ack does not arrive, and the connection breaks")
-    recovery: float = parameter(
+    restart: float = parameter(
         1.0, "time until the bookkeeper is back after a crash in the work", unit="s", ge=0
     )
     failing: float = _chance("an attempt at the work fails")
@@ -98,12 +109,6 @@ class Delivery(OpenScenario):
         unit="s",
         gt=0,
     )
-    restart_every: float | None = parameter(
-        None,
-        "time from one restart of the broker to the next; none: there is none",
-        unit="s",
-        ge=1e-3,
-    )
 
     @model_validator(mode="after")
     def _comes_to_an_end(self) -> Self:
@@ -112,10 +117,10 @@ class Delivery(OpenScenario):
                 raise ValueError(f"poison={self.poison:g} comes back for ever without attempts")
             if self.retry_delay is not None:
                 raise ValueError(f"retry_delay={self.retry_delay:g} needs attempts, got none")
-        if self.confirms and self.patience <= 2 * self.network:
+        if self.confirms and self.timeout <= 2 * self.network:
             raise ValueError(
-                f"patience must be longer than a message and its confirm are under way, "
-                f"{2 * self.network:g} s, got {self.patience:g}"
+                f"timeout must be longer than a message and its confirm are under way, "
+                f"{2 * self.network:g} s, got {self.timeout:g}"
             )
         return self
 
@@ -127,22 +132,22 @@ class Delivery(OpenScenario):
     @property
     def offered_load(self) -> float:
         """``load``; NaN with faults, which repeat work and keep the bookkeeper from it."""
-        chances = ("confirm_lost", "delivery_lost", "crash", "booked_and_crashed", "ack_lost")
-        others = ("failing", "poison", "restart_every")
+        chances = ("confirm_lost", "delivery_lost", "crashing", "booked_and_crashed", "ack_lost")
+        others = ("failing", "poison", "outages")
         return nan if any(getattr(self, name) for name in (*chances, *others)) else self.load
 
     def _simulate(self, env: Environment, progress: Progress | None) -> Result:
         node = BrokerNode(env, network=self.network, dead_letters={"dead"})
         with (
             own_directory() if self.queue == "file" else nullcontext(Path()) as folder,
-            Accounts(env.clock, self.window) as accounts,
+            Accounts(env.clock, self.dedup_window) as accounts,
             closing(node),
         ):
             self._declare(env, node, folder)
             publisher = self._publisher(env, node)
             self._bookkeeper(env, node, accounts)
-            if self.restart_every is not None:
-                env.process(_restart(env, node, publisher, self.restart_every))
+            for place, each in enumerate(self.outages):
+                env.process(_restart(env, node, publisher, each, f"outage {place + 1}"))
             self.execute(env, progress)
             ledger = node.ledger()
             figures = self._figures(node, publisher, accounts)
@@ -192,7 +197,7 @@ class Delivery(OpenScenario):
             keys="payments",
             messages=self.messages,
             persistent=self.persistent,
-            patience=self.patience if self.confirms else None,
+            patience=self.timeout if self.confirms else None,
             publish_lost=self.publish_lost,
             confirm_lost=self.confirm_lost,
         )
@@ -209,8 +214,8 @@ class Delivery(OpenScenario):
             prefetch=self.prefetch,
             auto_ack=self.semantics == "at most once",
             delivery_lost=self.delivery_lost,
-            crash=self.crash,
-            restart=self.recovery,
+            crash=self.crashing,
+            restart=self.restart,
             booked_and_crashed=self.booked_and_crashed,
             ack_lost=0.0 if self.semantics == "at most once" else self.ack_lost,
             failing=self.failing,
@@ -250,10 +255,13 @@ def _drained(broker: Broker, queue: str) -> set[int]:
 
 
 def _restart(
-    env: Environment, node: BrokerNode, publisher: PaymentPublisher, every: float
+    env: Environment, node: BrokerNode, publisher: PaymentPublisher, outage: Outage, name: str
 ) -> Generator[Timer, Any, None]:
     """Kill the broker and start it again, as long as there are messages to come."""
     timer = Timer(env, 1)
-    while publisher.process.is_alive:
-        yield timer.at(env.now + every)
+    gaps = [outage.start] if outage.every is None else samples(outage.every, env, name)
+    for gap in gaps:
+        if not publisher.process.is_alive:
+            return
+        yield timer.at(env.now + (gap or 0.0))
         node.restart(kill)
