@@ -24,7 +24,7 @@ from .limits import measure
 from .loader import Loader, Turn
 from .request import Outcome, Reply
 from .rest import LARGEST_PAGE, USUAL_PAGE
-from .shop import Document, Session
+from .session import Document, Session
 
 if TYPE_CHECKING:
     from graphql import ExecutionResult, GraphQLSchema

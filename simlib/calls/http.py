@@ -20,7 +20,7 @@ from .errors import (
     encode,
 )
 from .request import Reply, Request
-from .shop import ANY, Expected, Session
+from .session import ANY, Expected, Session
 
 __all__ = ["JSON", "MERGE_PATCH", "Call", "Route", "Router", "answer", "etag", "unchanged"]
 

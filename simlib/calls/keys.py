@@ -14,7 +14,7 @@ from dataclasses import replace
 from .documents import COLLECTIONS
 from .errors import BadRequestError, ConflictError, NotFoundError, UnprocessableError
 from .request import Reply, Request
-from .shop import Session
+from .session import Session
 
 __all__ = ["LONGEST", "once"]
 

@@ -9,7 +9,8 @@ from . import graphql, keys, rest, rpc
 from .errors import HttpError, InternalServerError
 from .http import Call, Route, Router, unchanged
 from .request import Queries, Reply, Request
-from .shop import Session, Shop
+from .session import Session
+from .shop import Shop
 
 __all__ = ["ShopService"]
 
