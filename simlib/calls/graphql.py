@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from .documents import CUSTOMERS, ORDERS, PRODUCTS, Collection, is_id
@@ -27,7 +27,7 @@ from .rest import LARGEST_PAGE, USUAL_PAGE
 from .session import Document, Session
 
 if TYPE_CHECKING:
-    from graphql import ExecutionResult, GraphQLSchema
+    from graphql import ExecutionResult, GraphQLError, GraphQLSchema
     from graphql.language import DocumentNode
 
 __all__ = ["DEEPEST", "MOST_FIELDS", "MOST_TOKENS", "SCHEMA", "routes"]
@@ -208,13 +208,10 @@ def _schema() -> GraphQLSchema:
 
 def _answer(call: Call, batched: bool) -> Reply:
     text, variables, operation = _asked(call.body)
-    try:
-        document, errors = _read(text, variables)
-    except RecursionError:
-        return _refused([{"message": "the document is nested too deeply"}])
-    if document is None:
-        return _refused(errors)
-    result = _run(document, variables, operation, _Context(call.session, batched), batched)
+    wrong = _wrong(text, variables)
+    if wrong:
+        return _refused(wrong)
+    result = _run(_parsed(text), variables, operation, _Context(call.session, batched), batched)
     if result.data is None and result.errors and all(not error.path for error in result.errors):
         return _refused([dict(error.formatted) for error in result.errors])
     answer: dict[str, Any] = {"data": result.data}
@@ -251,25 +248,38 @@ def _formatted(error: Any) -> dict[str, Any]:
     return formatted
 
 
-def _read(
-    text: str, variables: Mapping[str, Any]
-) -> tuple[DocumentNode | None, list[dict[str, Any]]]:
-    """The document if it is valid and within the limits, else what is wrong."""
-    schema = _schema()
-    from graphql import GraphQLError, parse, validate
+# A service is asked the same few texts again and again, with other variables.
+@lru_cache(maxsize=128)
+def _parsed(text: str) -> DocumentNode:
+    from graphql import parse
+
+    return parse(text, max_lexical_tokens=MOST_TOKENS, max_comments=MOST_TOKENS)
+
+
+@lru_cache(maxsize=128)
+def _invalid(text: str) -> tuple[GraphQLError, ...]:
+    from graphql import validate
+
+    return tuple(validate(_schema(), _parsed(text)))
+
+
+def _wrong(text: str, variables: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Why a text can't be run, or shouldn't; nothing if all is well."""
+    _schema()  # says what to install, if it isn't there
+    from graphql import GraphQLError
 
     try:
-        document = parse(text, max_lexical_tokens=MOST_TOKENS, max_comments=MOST_TOKENS)
+        depth, fields = measure(_parsed(text), variables)
     except GraphQLError as error:
-        return None, [dict(error.formatted)]
-    depth, fields = measure(document, variables)
+        return [dict(error.formatted)]
+    except RecursionError:
+        return [{"message": "the document is nested too deeply"}]
     if depth > DEEPEST:
-        return None, [{"message": f"fields may be {DEEPEST} deep, these are {depth}"}]
+        return [{"message": f"fields may be {DEEPEST} deep, these are {depth}"}]
     if fields > MOST_FIELDS:
         message = f"an answer may have {MOST_FIELDS} fields, this one could have {fields}"
-        return None, [{"message": message}]
-    wrong = validate(schema, document)
-    return (None, [dict(error.formatted) for error in wrong[:20]]) if wrong else (document, [])
+        return [{"message": message}]
+    return [dict(error.formatted) for error in _invalid(text)[:20]]
 
 
 def _run(
