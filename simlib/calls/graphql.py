@@ -18,7 +18,14 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from .documents import CUSTOMERS, ORDERS, PRODUCTS, Collection, is_id
-from .errors import BadRequestError, HttpError, NotFoundError, UnprocessableError, encode
+from .errors import (
+    BadRequestError,
+    HttpError,
+    InternalServerError,
+    NotFoundError,
+    UnprocessableError,
+    encode,
+)
 from .http import JSON, Call, Route
 from .limits import measure
 from .loader import Loader, Turn
@@ -172,9 +179,8 @@ def _schema() -> GraphQLSchema:
     try:
         from graphql import GraphQLObjectType, build_schema
     except ImportError:
-        raise ModuleNotFoundError(
-            'GraphQL needs graphql-core: pip install "simlib[sim]"', name="graphql"
-        ) from None
+        text = 'GraphQL needs graphql-core: pip install "simlib[sim]"'
+        raise InternalServerError(text) from None
     resolvers: Mapping[str, Mapping[str, Callable[..., Any]]] = {
         "Query": {
             "order": _resolving_one(ORDERS),

@@ -2,6 +2,9 @@
 
 Either both are there or neither, so a caller that never got its answer asks again with the same
 key, and finds the answer or has it done: once. A request that is refused leaves no key.
+
+Keys are kept as long as the shop. A service with much traffic forgets them after a day or so, and
+says how long that is, for after it a retry is a new order.
 """
 
 from __future__ import annotations

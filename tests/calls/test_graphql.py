@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -213,3 +215,19 @@ def test_the_schema_may_be_asked_but_not_without_end(query: Ask) -> None:
 def test_only_post_and_only_json(ask: Ask) -> None:
     assert ask("GET", "/graphql").headers["allow"] == "OPTIONS, POST"
     assert ask("POST", "/graphql", {"query": "{a}"}, {"content-type": "text/plain"}).status == 415
+
+
+def test_without_graphql_core_the_reply_says_what_to_install() -> None:
+    code = (
+        "import sys; sys.modules['graphql'] = None\n"
+        "from simlib.calls import *\n"
+        "service = ShopService(Shop())\n"
+        "headers = {'content-type': 'application/json'}\n"
+        "reply = service.handle(Request('POST', '/graphql', b'{\"query\": \"{a}\"}', headers))\n"
+        "print(service.handle(Request('GET', '/orders')).status, reply.status, reply.body.decode())"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert run.stdout.startswith("200 500 ")
+    assert r"pip install \"simlib[sim]\"" in run.stdout
