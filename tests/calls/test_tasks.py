@@ -82,6 +82,15 @@ def test_naive_graphql_beats_two_rounds_of_rest_only_over_a_long_line(
         assert (rest.seconds(rtt, inf) < naive.seconds(rtt, inf)) is beaten
 
 
+def test_sixty_polls_in_kilobytes(measured: dict[tuple[str, str], Traffic]) -> None:
+    kilobytes = {
+        style: round((t.up + t.down) / 1000)
+        for (task, style), t in measured.items()
+        if task == "poll"
+    }
+    assert kilobytes == {"RPC": 174, "GraphQL": 180, "REST, ETag": 26, "REST, no ETag": 189}
+
+
 def test_a_304_saves_bytes_but_no_round_trips(measured: dict[tuple[str, str], Traffic]) -> None:
     with_tag, without = measured["poll", "REST, ETag"], measured["poll", "REST, no ETag"]
     assert with_tag.rounds == without.rounds == 60
