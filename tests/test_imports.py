@@ -50,6 +50,7 @@ OWNERS: dict[str, set[str]] = {
     "flask": {"live"},
     "requests": {"live"},
     "strawberry": {"live"},
+    "graphql": {"calls"},  # Parser and executor; lazily, when the first query comes.
     "psycopg": {"live", "queues"},  # A real server is a queue, too; lazily, as all of these.
 }
 
@@ -188,8 +189,8 @@ def test_the_library_loads_nothing_that_only_pictures_and_panels_need(statement:
     }
 
 
-@pytest.mark.parametrize("room", ["queues", "broker"])
-def test_queues_and_broker_load_nothing_but_python_and_themselves(room: str) -> None:
+@pytest.mark.parametrize("room", ["queues", "broker", "calls"])
+def test_what_is_real_loads_nothing_but_python_and_itself(room: str) -> None:
     before = _loaded_by("pass")  # what the environment itself brings along
     loaded = _loaded_by(f"import simlib.{room}") - before
     assert "simlib" in loaded

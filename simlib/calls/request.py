@@ -12,7 +12,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Protocol, runtime_checkable
 
-__all__ = ["Outcome", "Reply", "Request", "Service"]
+__all__ = ["Outcome", "Queries", "Reply", "Request", "Service"]
 
 
 class Outcome(StrEnum):
@@ -31,13 +31,36 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Queries:
+    """What an answer cost at the database.
+
+    Parameters
+    ----------
+    made : int
+        How many queries were made.
+    in_series : int
+        How many of them had to wait for one another: those that were asked together count as one.
+        A simulation charges time for these.
+    """
+
+    made: int = 0
+    in_series: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.in_series <= self.made:
+            raise ValueError(
+                f"in_series must be from 0 to made ({self.made}), got {self.in_series!r}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """What a caller asks for.
 
     Parameters
     ----------
     method : str
-        GET, POST, PUT, PATCH or DELETE.
+        GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS.
     target : str
         Path, and the query after a ``?``.
     body : bytes
@@ -54,10 +77,10 @@ class Request:
     deadline: float | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.body, bytes):
-            raise TypeError(f"body must be bytes, got {type(self.body).__name__}: {self.body!r}")
-        lower = {name.lower(): value for name, value in self.headers.items()}
-        object.__setattr__(self, "headers", MappingProxyType(lower))
+        for name, value in (("method", self.method), ("target", self.target)):
+            if not isinstance(value, str):
+                raise TypeError(f"{name} must be text, got {type(value).__name__}: {value!r}")
+        object.__setattr__(self, "headers", _checked(self.headers, self.body))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,23 +95,33 @@ class Reply:
     body : bytes
     headers : mapping of str to str
         By names in lower case.
+    queries : Queries
+        What the answer cost at the service's database.
     """
 
     outcome: Outcome = Outcome.OK
     status: int | None = None
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
+    queries: Queries = Queries()
 
     def __post_init__(self) -> None:
-        if not isinstance(self.body, bytes):
-            raise TypeError(f"body must be bytes, got {type(self.body).__name__}: {self.body!r}")
-        lower = {name.lower(): value for name, value in self.headers.items()}
-        object.__setattr__(self, "headers", MappingProxyType(lower))
+        object.__setattr__(self, "headers", _checked(self.headers, self.body))
 
     @property
     def ok(self) -> bool:
         """Whether what was asked for was done."""
         return self.outcome is Outcome.OK
+
+
+def _checked(headers: Mapping[str, str], body: bytes) -> Mapping[str, str]:
+    """Headers with their names in lower case, that nobody can change."""
+    if not isinstance(body, bytes):
+        raise TypeError(f"body must be bytes, got {type(body).__name__}: {body!r}")
+    for name, value in headers.items():
+        if not (isinstance(name, str) and isinstance(value, str)):
+            raise TypeError(f"headers must map text to text, got {name!r}: {value!r}")
+    return MappingProxyType({name.lower(): value for name, value in headers.items()})
 
 
 @runtime_checkable

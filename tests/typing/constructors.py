@@ -28,6 +28,7 @@ from simlib import (
 )
 from simlib.analysis import Comparison, Interval, Replications, Result, compare, replicate, sweep
 from simlib.broker import Broker, MessageBroker, QueueOptions
+from simlib.calls import Reply, Request, Service, Shop, ShopService
 from simlib.costs import CostProfile
 from simlib.processes import Consumer, Draws, Producer, SimQueue
 from simlib.queues import FileQueue, MemoryQueue, Message, MessageQueue, PostgresQueue, SQLiteQueue
@@ -127,6 +128,12 @@ try:
     PointToPoint(messages=0)
 except ParameterError as error:
     said: list[str] = [problem.said for problem in error.problems]
+
+# Calls
+
+service: Service = ShopService(Shop(":memory:"), batched=False)
+reply: Reply = service.handle(Request("GET", "/orders", headers={"if-none-match": '"000"'}))
+queries: int = reply.queries.made
 
 # Processes
 
