@@ -224,6 +224,8 @@ class GradientLimit(_Limit):
         float
             The limit from now on.
         """
+        check_number("long", long, above=True)
+        check_number("now", now, above=True)
         with self._lock:
             return self._learn(long, now, in_flight)
 
@@ -242,6 +244,8 @@ class GradientLimit(_Limit):
         ValueError
             If no call is in flight, or it took no time.
         """
+        if latency is not None:
+            check_number("latency", latency, above=True, unit="seconds")
         with self._lock:
             self._leave()
             if latency is None:
@@ -255,8 +259,6 @@ class GradientLimit(_Limit):
             return self._learn(long, latency, in_flight)
 
     def _learn(self, long: float, now: float, in_flight: int) -> float:
-        if not now > 0 or not long > 0:
-            raise ValueError(f"latencies must be > 0, got long={long!r}, now={now!r}")
         if in_flight >= self._limit / 2:
             gradient = min(1.0, max(0.5, self.tolerance * long / now))
             asked = self._limit * gradient + self.queue

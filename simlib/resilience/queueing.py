@@ -17,6 +17,9 @@ Item = TypeVar("Item")
 Overflow = Literal["reject", "drop oldest", "block"]
 """What a full queue does: turns the new one away, drops the oldest, or lets the new one wait."""
 
+ROUNDING = 1e-9
+"""Instants closer than a nanosecond are the same: 0.111 + 0.1 is 0.21100000000000002."""
+
 
 class Put(NamedTuple):
     """What became of an item that was put; ``str()`` says it in a word or two.
@@ -291,7 +294,7 @@ class CoDel(Generic[Item]):
                     self._begin(now)
                 return Taken(item, tuple(dropped))
             self._dropping = too_long
-            while item is not None and self._dropping and now >= self._drop_next:
+            while item is not None and self._dropping and now >= self._drop_next - ROUNDING:
                 dropped.append(item)
                 item, self._dropping = self._next(now)
                 if self._dropping:
@@ -305,11 +308,11 @@ class CoDel(Generic[Item]):
             self._too_long_at = None
             return None, False
         since, item = self._items.popleft()
-        if now - since < self.target or not self._items:
+        if now - since < self.target - ROUNDING or not self._items:
             self._too_long_at = None
         elif self._too_long_at is None:
             self._too_long_at = now + self.interval
-        elif now >= self._too_long_at:
+        elif now >= self._too_long_at - ROUNDING:
             return item, True
         return item, False
 
@@ -372,7 +375,7 @@ class RequestCoDel(Generic[Item]):
         with self._lock:
             if not self._items:
                 self._empty_until = now
-            stands = now - self._empty_until > self.interval
+            stands = now - self._empty_until > self.interval + ROUNDING
             self._items.append((now, self.target if stands else self.interval, item))
 
     def get(self, now: float) -> Taken[Item]:
@@ -387,7 +390,7 @@ class RequestCoDel(Generic[Item]):
         with self._lock:
             while self._items:
                 since, longest, item = self._items.popleft()
-                if now - since <= longest:
+                if now - since <= longest + ROUNDING:
                     return Taken(item, tuple(dropped))
                 dropped.append(item)
         return Taken(None, tuple(dropped))
