@@ -196,16 +196,15 @@ def gradient(inputs: Inputs) -> Answers:
 
 def deadline(inputs: Inputs) -> Answers:
     hop = 0.02
-    client = Deadline(1.0)
-    a_begins = 0.0  # the client's call is charged no hop
-    b_sent = a_begins + 0.3 + hop
+    client, sent = Deadline(1.0), 0.0
+    b_sent = sent + hop + 0.3
     b = client.callee(sent=b_sent, timeout=0.5)
-    c_sent = b_sent + 0.2 + hop
+    c_sent = b_sent + hop + 0.2
     c = b.callee(sent=c_sent, timeout=0.5)
     c_begins = c_sent + hop
     assert not c.allows(c_begins, 0.4)
     return {
-        "sent": close([a_begins, b_sent, c_sent]),
+        "sent": close([sent, b_sent, c_sent]),
         "deadlines": close([client.at, b.at, c.at]),
         "C_works": close(c.left(c_begins)),
         "C_would_end": close(c_begins + 0.4),
