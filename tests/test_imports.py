@@ -191,8 +191,8 @@ def test_the_library_loads_nothing_that_only_pictures_and_panels_need(statement:
     }
 
 
-@pytest.mark.parametrize("room", ["queues", "broker"])
-def test_queues_and_broker_load_nothing_but_python_and_themselves(room: str) -> None:
+@pytest.mark.parametrize("room", ["queues", "broker", "resilience"])
+def test_what_any_program_may_use_loads_nothing_but_python_and_themselves(room: str) -> None:
     before = _loaded_by("pass")  # what the environment itself brings along
     loaded = _loaded_by(f"import simlib.{room}") - before
     assert "simlib" in loaded

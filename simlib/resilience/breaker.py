@@ -114,7 +114,7 @@ class CircuitBreaker:
                 raise ValueError(f"failed_probes must be <= probes, {probes}, got {failed_probes}")
         if self.window is None and self.within is None:
             raise ValueError(
-                "window must be a whole number of outcomes >= 1, got None and no within"
+                "window must be a whole number of outcomes >= 1, or within be given, got neither"
             )
         if self.window is not None and self.minimum > self.window:
             raise ValueError(f"minimum must be <= window, {window}, got {minimum}: it never opens")
@@ -124,6 +124,7 @@ class CircuitBreaker:
         self._state: BreakerState = "closed"
         # Counts the changes of state. A ticket of an earlier round says nothing of this one.
         self._round = 0
+        self._closed: int | None = 0  # the round, while it is closed
         self._outcomes: deque[tuple[float, bool]] = deque()
         self._failed = 0
         self._opened = -inf
@@ -156,6 +157,10 @@ class CircuitBreaker:
         Ticket or None
             To be handed back with the outcome, or None: refused.
         """
+        # One look, without the lock: it was closed, and this was its round. That is most calls.
+        closed = self._closed
+        if closed is not None:
+            return Ticket(closed)
         with self._lock:
             if self._state == "closed":
                 return Ticket(self._round)
@@ -197,7 +202,7 @@ class CircuitBreaker:
                 self._failed += 1
             if self._state == "closed":
                 self._forget_the_old(now)
-                if len(self._outcomes) >= self.minimum and self._too_many():
+                if self._failed and len(self._outcomes) >= self.minimum and self._too_many():
                     self._open(now)
             else:
                 self._probing.pop(ticket, None)
@@ -247,8 +252,11 @@ class CircuitBreaker:
         self._opened = now
 
     def _enter(self, state: BreakerState) -> None:
+        self._closed = None
         self._state = state
         self._round += 1
+        if state == "closed":
+            self._closed = self._round
         self._outcomes.clear()
         self._failed = 0
         self._probing.clear()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import inf, isnan
+from math import inf
 from numbers import Integral, Real
 
 __all__ = ["check_draw", "check_number", "check_whole"]
@@ -47,17 +47,22 @@ def check_number(
     ValueError
         If it is out of bounds.
     """
+    kind = type(value)
+    if (kind is float or kind is int or _is_number(value)) and (
+        least <= value <= most  # type: ignore[operator]
+        and not (above and value == least)
+        and (endless or value != inf)
+    ):
+        return float(value)  # type: ignore[arg-type]
     low = f"{'>' if above else '>='} {least:g}"
-    high = f" and <= {most:g}" if most < inf else ", infinity too" if endless else ""
+    high = f" and <= {most:g}" if most < inf else ", infinity too" if endless else ", but finite"
     allowed = f"a number{f' of {unit}' if unit else ''} {low}{high}"
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{name} must be {allowed}, got {value!r}")
-    number = float(value)
-    if isnan(number) or not least <= number <= most or (above and number == least):
-        raise ValueError(f"{name} must be {allowed}, got {value!r}")
-    if number == inf and not endless:
-        raise ValueError(f"{name} must be {allowed} and finite, got {value!r}")
-    return number
+    error = ValueError if _is_number(value) else TypeError
+    raise error(f"{name} must be {allowed}, got {value!r}")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def check_whole(name: str, value: object, least: int = 0, unit: str = "") -> int:
@@ -70,12 +75,12 @@ def check_whole(name: str, value: object, least: int = 0, unit: str = "") -> int
     ValueError
         If it is too small.
     """
-    allowed = f"a whole number{f' of {unit}' if unit else ''} >= {least}"
-    if isinstance(value, bool) or not isinstance(value, Integral):
-        raise TypeError(f"{name} must be {allowed}, got {value!r}")
-    if value < least:
-        raise ValueError(f"{name} must be {allowed}, got {value!r}")
-    return int(value)
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    if whole and value >= least:  # type: ignore[operator]
+        return int(value)  # type: ignore[call-overload, no-any-return]
+    error = ValueError if whole else TypeError
+    said = f"a whole number{f' of {unit}' if unit else ''} >= {least}"
+    raise error(f"{name} must be {said}, got {value!r}")
 
 
 def check_draw(draw: float) -> float:

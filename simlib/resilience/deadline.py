@@ -45,8 +45,7 @@ class Deadline:
     at: float = inf
 
     def __post_init__(self) -> None:
-        at = check_number("at", self.at, -inf, unit="seconds", endless=True)
-        object.__setattr__(self, "at", at)
+        check_number("at", self.at, -inf, unit="seconds", endless=True)
 
     def callee(self, sent: float, timeout: float = inf) -> Deadline:
         """The deadline of what is called: min(the caller's, sent + its own timeout).
