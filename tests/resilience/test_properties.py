@@ -466,3 +466,35 @@ def test_anything_with_a_pause_is_a_wait() -> None:
 
     wait: Wait = Fibonacci()
     assert list(Retry(5, wait).pauses([0.0] * 4)) == [1, 2, 3, 5]
+
+
+# Instants that fall together
+
+
+def test_a_place_freed_as_a_wait_ends_is_had_and_an_arrival_finds_the_room_of_who_gave_up() -> None:
+    bulkhead = Bulkhead(1, waiting=1, max_wait=0.5)
+    first, second = bulkhead.enter(0.0), bulkhead.enter(0.0)
+    assert first is not None
+    assert bulkhead.leave(first, 0.5) is second
+    third = bulkhead.enter(1.0)
+    assert third is not None
+    assert bulkhead.enter(1.49) is None
+    fourth = bulkhead.enter(1.5)
+    assert fourth is not None
+    assert bulkhead.give_up(third)
+    assert bulkhead.queued == 1
+    assert bulkhead.give_up(fourth)
+    assert bulkhead.queued == 0
+    assert bulkhead.give_up(fourth)
+
+
+def test_a_bucket_gives_what_is_due_in_floating_point_too_and_nothing_twice() -> None:
+    bucket = TokenBucket(rate=10, burst=1)
+    assert all(bucket.take(number / 10) for number in range(1000))
+    assert bucket.take(1000.0)
+    assert not bucket.take(999.0)
+    assert not bucket.take(1000.0)
+    bucket = TokenBucket(rate=1, burst=2)
+    assert bucket.take(10.0)
+    assert bucket.take(5.0)  # told late, it is paid from what there is
+    assert not bucket.take(10.5)
