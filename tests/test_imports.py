@@ -189,7 +189,7 @@ def test_the_library_loads_nothing_that_only_pictures_and_panels_need(statement:
     }
 
 
-@pytest.mark.parametrize("room", ["queues", "broker", "calls"])
+@pytest.mark.parametrize("room", ["queues", "broker", "calls", "resilience"])
 def test_what_is_real_loads_nothing_but_python_and_itself(room: str) -> None:
     before = _loaded_by("pass")  # what the environment itself brings along
     loaded = _loaded_by(f"import simlib.{room}") - before

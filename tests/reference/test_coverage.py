@@ -20,7 +20,6 @@ RETRIES = "calls that time out, are refused or come again"
 BALANCING = "several queues, and who goes to which"
 FAN_OUT = "one request, several calls"
 DELIVERY = "writes to two places of which one gets lost"
-POLICY = "what a client or a server does under overload"
 NETWORKS = "networks of stations with feedback, or with a fixed number of callers"
 TRACE = "recorded traces that are fetched from elsewhere"
 
@@ -44,9 +43,6 @@ LATER: dict[str, str] = {
     "fanout-100-1pct": FAN_OUT,
     "hedge-lognormal-p95": FAN_OUT,
     "dual-write-vs-outbox": DELIVERY,
-    "codel-drop-times": POLICY,
-    "breaker-trace": POLICY,
-    "token-bucket": POLICY,
     "jackson-3": NETWORKS,
     "mva-3": NETWORKS,
     "groupcommit-closed-zero-think": NETWORKS,

@@ -25,6 +25,7 @@ from simlib import (
     Trace,
     Uniform,
     VaryingPoisson,
+    resilience,
 )
 from simlib.analysis import Comparison, Interval, Replications, Result, compare, replicate, sweep
 from simlib.broker import Broker, MessageBroker, QueueOptions
@@ -32,6 +33,31 @@ from simlib.calls import Reply, Request, Service, Shop, ShopService
 from simlib.costs import CostProfile
 from simlib.processes import Consumer, Draws, Producer, SimQueue
 from simlib.queues import FileQueue, MemoryQueue, Message, MessageQueue, PostgresQueue, SQLiteQueue
+from simlib.resilience import (
+    AdaptiveLIFO,
+    AIMDLimit,
+    BoundedQueue,
+    Bulkhead,
+    CircuitBreaker,
+    CoDel,
+    Deadline,
+    DecorrelatedJitter,
+    EqualJitter,
+    Fixed,
+    FullJitter,
+    GradientLimit,
+    Hedge,
+    LeastConnections,
+    Random,
+    RequestCoDel,
+    Retry,
+    RetryBudget,
+    RoundRobin,
+    Routing,
+    TokenBucket,
+    TwoChoices,
+    Wait,
+)
 from simlib.scenarios import (
     ClosedLoop,
     DeliveryGuarantees,
@@ -166,3 +192,35 @@ broker.declare_queue("billing", max_length=10)
 broker.bind("billing", "events", "order.*")
 reached: list[str] | None = broker.publish("events", "order.created", b"order 17")
 options = QueueOptions(max_length=10)
+
+
+# Policies
+
+breaker = CircuitBreaker(rate=0.5, window=100, minimum=10, open_for=5.0, probes=10)
+breaker = CircuitBreaker(window=None, within=30, failed_probes=1)
+if (ticket := breaker.allow(1.0)) is not None:
+    breaker.record(ticket, 1.5, ok=True)
+waits: list[Wait] = [
+    Fixed(),
+    resilience.Exponential(base=0.1, most=10),
+    FullJitter(base=0.1, most=10.0),
+    EqualJitter(0.1, 10),
+    DecorrelatedJitter(0.1, 10),
+]
+pause: float | None = Retry(attempts=3, wait=waits[0]).pause(1, 0.5)
+pauses: list[float] = list(Retry().pauses([0.5, 0.25]))
+budget = RetryBudget(ratio=0.2, maximum=10, initial=0)
+copy: float | None = Hedge(after=0.1, copies=2, budget=budget).due(1.0)
+left: float = Deadline(1.0).callee(sent=0.5, timeout=2).left(0.75)
+bulkhead = Bulkhead(places=2, waiting=3, max_wait=0.5)
+if (visit := bulkhead.enter(1.0)) is not None and visit.started is not None:
+    bulkhead.leave(visit, 2.0)
+granted: bool = TokenBucket(rate=10, burst=5).take(1.0)
+limits = [AIMDLimit(initial=20, backoff=0.9, least=20, most=200), GradientLimit(initial=20)]
+bounded = BoundedQueue[str](capacity=10, policy="drop oldest")
+bounded.put("order 17")
+newest: int | None = AdaptiveLIFO[int](threshold=3).get()
+served: str | None = CoDel[str](target=0.005, interval=0.1).get(1.0).item
+late: tuple[str, ...] = RequestCoDel[str]().get(1.0).dropped
+routings: list[Routing] = [Random(), RoundRobin(), LeastConnections(), TwoChoices()]
+chosen: int = routings[0].choose([3, 1, 2], 0.5)
