@@ -6,10 +6,12 @@ again.
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from .base import MessageQueue
-from .sqlite import SQLiteQueue
+
+if TYPE_CHECKING:
+    from .sqlite import SQLiteQueue
 
 __all__ = ["confine", "kill", "lose_power"]
 

@@ -20,8 +20,8 @@ from ..processes import BrokerNode, Draws, Environment, Timer
 from ..processes.directory import own_directory
 from ..processes.publish_subscribe.bookkeeper import Accounts, Bookkeeper
 from ..processes.publish_subscribe.resending import PaymentPublisher
-from ..queues import FileQueue
 from ..queues.crash import kill
+from ..queues.kinds import open_queue
 from .base import OpenScenario, Progress, parameter
 
 __all__ = ["Delivery"]
@@ -180,7 +180,9 @@ class Delivery(OpenScenario):
         for name, each in options.items():
             store = None
             if self.queue == "file":
-                store = partial(FileQueue, folder / name, sync="never", clock=env.clock)
+                place = folder / name
+                place.mkdir(exist_ok=True)
+                store = partial(open_queue, self.queue, place, sync="never", clock=env.clock)
             node.broker.declare_queue(name, store, durable=True, **each)
 
     def _publisher(self, env: Environment, node: BrokerNode) -> PaymentPublisher:

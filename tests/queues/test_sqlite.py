@@ -26,7 +26,7 @@ from simlib.queues import (
     recover,
 )
 from simlib.queues.sqlite import database
-from simlib.queues.sqlite.wal import read_log
+from simlib.queues.sqlite.wal import read_wal
 
 
 @pytest.fixture
@@ -221,9 +221,9 @@ def test_flush_commits_once_more_in_order_to_sync(path: Path, sync: Any) -> None
         for _ in range(2):
             q.ack(q.get())
             q.put(b"2")
-            before = read_log(path.with_name("q.db-wal"))
+            before = read_wal(path.with_name("q.db-wal"))
             q.flush()
-            after = read_log(path.with_name("q.db-wal"))
+            after = read_wal(path.with_name("q.db-wal"))
             assert before is not None
             assert after is not None
             assert len(after.commits) == len(before.commits) + 1

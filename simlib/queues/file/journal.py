@@ -11,7 +11,8 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from ..base import CorruptQueueError, Sync
+from ..errors import CorruptQueueError, recovery
+from ..message import Sync
 from .mark import Mark, MarkFile
 from .reader import Log, read_log
 from .segments import (
@@ -146,7 +147,7 @@ class Journal(LogWriter):
         if content is None:
             raise CorruptQueueError(
                 f"message {number} is damaged in {segment.file} at byte {offset}. It is set aside, "
-                f"the others are delivered; simlib.queues.recover({str(self.directory)!r}) makes a "
+                f"the others are delivered; {recovery(self.directory)} makes a "
                 "new queue without it",
                 segment.file,
                 offset,

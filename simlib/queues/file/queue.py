@@ -17,12 +17,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ..base import (
-    Clock,
-    CorruptQueueError,
-    Message,
-    QueueError,
-    Sync,
+from ..checks import (
     check_body,
     check_message,
     check_options,
@@ -30,13 +25,15 @@ from ..base import (
     check_timeout,
     encode_headers,
 )
+from ..errors import CorruptQueueError, QueueError, too_large
 from ..local import Entry, LocalQueue
+from ..message import Clock, Message, Sync
 from ..timer import Timer
 from .journal import Journal
 from .reader import Log
-from .segments import LONGEST, Put
+from .segments import LARGEST, Put
 
-__all__ = ["FileQueue", "Sync"]
+__all__ = ["FileQueue"]
 
 _CACHE = 4 << 20
 """Bytes of bodies that are also kept in memory, for consumers that keep up."""
@@ -179,7 +176,7 @@ class FileQueue(LocalQueue):
             or priority != 0
             or delay != 0
             or self.maxsize > 0
-            or len(body) > LONGEST
+            or len(body) > LARGEST
         ):
             return self.put_many(
                 (body,), block, timeout, headers=headers, priority=priority, delay=delay
@@ -199,7 +196,7 @@ class FileQueue(LocalQueue):
                     self._plain.append((number, body))
                 else:
                     self._plain.append((number, b""))
-                if self._getters:
+                if self._sleepers:
                     self._arrived.notify()
         if self.sync != "never":
             self._make_safe(sequence)
@@ -221,13 +218,10 @@ class FileQueue(LocalQueue):
             check_timeout(timeout)
         text = b"" if headers is None else encode_headers(headers).encode()
         for body in bodies:
-            if len(text) + len(body) > LONGEST:
-                raise ValueError(
-                    f"headers and body must be at most {LONGEST:,} bytes together, "
-                    f"got {len(text) + len(body):,}"
-                )
+            if len(text) + len(body) > LARGEST:
+                raise too_large(len(text) + len(body), LARGEST)
         with self._lock:
-            self._wait_for_room(len(bodies), block, timeout)
+            self._wait_until_fit(len(bodies), block, timeout)
             ids = range(self._last_id + 1, self._last_id + 1 + len(bodies))
             sequence = self._write_puts(ids, bodies, text, priority, delay)
         self._make_safe(sequence)
@@ -257,7 +251,7 @@ class FileQueue(LocalQueue):
             self._unsynced.append((sequence, ids[0], ids[-1], priority, due))
         else:
             any(seen)
-            if self._getters:
+            if self._sleepers:
                 self._arrived.notify(len(ids))
         return sequence
 
@@ -320,9 +314,9 @@ class FileQueue(LocalQueue):
             self._plain.popleft()
             return message
 
-    def _requeue(self, number: int) -> None:
+    def _requeue(self, number: int) -> bool:
         self._returned[number] = self._unacked[number].attempts
-        super()._requeue(number)
+        return super()._requeue(number)
 
     def _deliveries(self, number: int) -> int:
         held = self._unacked.get(number)
@@ -343,9 +337,10 @@ class FileQueue(LocalQueue):
             for number in ids:
                 self._returned.pop(number, None)
 
-    def _forget(self, ids: Collection[int]) -> None:
-        super()._forget(ids)
+    def _forget(self, ids: Collection[int]) -> bool:
+        done = super()._forget(ids)
         self._journal.clear_away()
+        return done
 
     def ack(self, message: Message) -> None:
         try:
@@ -401,7 +396,7 @@ class FileQueue(LocalQueue):
                 self._seen = last
                 any(seen)
             self._unsynced.popleft()
-            if self._getters:
+            if self._sleepers:
                 self._arrived.notify(last + 1 - first)
 
     def _look(self) -> None:
@@ -479,7 +474,7 @@ def _forget_in_child() -> None:
     Threads of the parent may have held any lock when the child was made, so none is touched.
     """
     for queue in list(_open_queues):
-        queue._lock = threading.Lock()
+        queue._share(threading.Lock())
         queue._unusable = True
         queue._journal.abandon()
     _open_queues.clear()

@@ -64,7 +64,7 @@ __all__ = [
     "CLAIM",
     "CLOSED",
     "HEADER_SIZE",
-    "LONGEST",
+    "LARGEST",
     "MAGIC",
     "PUT",
     "SETTLED",
@@ -143,7 +143,7 @@ HEADER_SIZE = _HEADER.size
 
 SMALLEST = _RECORD.size
 """Bytes that every record has."""
-LONGEST = (1 << 32) - 1 - _PUT.size
+LARGEST = (1 << 32) - 1 - _PUT.size
 """The most bytes that a message's headers and body may have together."""
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from math import inf
 from typing import TypeVar
 
-from ..base import Sync
+from ..message import Sync
 from . import schema as sql
 from .database import Database, code
 from .owners import ACKED, PUT, SYNCED, TAKEN, Owner

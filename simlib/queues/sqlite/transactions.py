@@ -8,7 +8,7 @@ from math import inf
 from sqlite3 import Cursor
 from zlib import crc32
 
-from ..base import Clock, Message
+from ..message import Clock, Message
 from . import schema as sql
 from .schema import Row, intact
 
