@@ -153,7 +153,7 @@ def never_fits(messages: int, maxsize: int) -> ValueError:
 
 def too_large(size: int, most: int) -> ValueError:
     """For a message of more bytes than the format has room for."""
-    return ValueError(f"headers and body must be at most {most:,} bytes together, got {size:,}")
+    return ValueError(f"headers and body must be at most {most} bytes together, got {size} bytes")
 
 
 def recovery(path: Path) -> str:

@@ -1,6 +1,6 @@
 """The log of a :class:`FileQueue`: where each message is, what has become of it, and the space.
 
-``segments`` documents the files byte by byte, and ``log`` reads them.
+``records`` documents the files byte by byte, and ``reader`` reads them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ..errors import CorruptQueueError, recovery
 from ..message import Sync
 from .mark import Mark, MarkFile
 from .reader import Log, read_log
-from .segments import (
+from .records import (
     CLAIM,
     HEADER_SIZE,
     PUT,
@@ -24,7 +24,6 @@ from .segments import (
     Header,
     Put,
     Record,
-    Segment,
     TornError,
     content_of,
     encode_closed,
@@ -33,8 +32,8 @@ from .segments import (
     put_in,
     read_record,
     size_of,
-    sync_directory,
 )
+from .segments import Segment, sync_directory
 from .writer import NO_ROOM, LogWriter
 
 __all__ = ["Journal"]

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from ..errors import CorruptQueueError, QueueError, RecoveryWarning, recovery
 from .mark import Mark, read_mark
-from .segments import (
+from .records import (
     CLAIM,
     HEADER_SIZE,
     MAGIC,
@@ -28,9 +28,8 @@ from .segments import (
     read_header,
     read_record,
     records_after,
-    segment_files,
-    sync_directory,
 )
+from .segments import segment_files, sync_directory
 
 __all__ = ["Log", "Waiting", "read_log", "salvage"]
 

@@ -16,7 +16,8 @@ from pathlib import Path
 from ..errors import QueueError, QueueLockedError, is_closed
 from ..locks import lock_directory
 from .mark import Mark, MarkFile
-from .segments import HEADER_SIZE, Header, Segment, make_directory
+from .records import HEADER_SIZE, Header
+from .segments import Segment, make_directory
 
 __all__ = ["NO_ROOM", "LogWriter"]
 

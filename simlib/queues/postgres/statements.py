@@ -14,6 +14,34 @@ schema's sequence of owners, too.
 
 from __future__ import annotations
 
+__all__ = [
+    "ACK",
+    "ATTEMPT",
+    "CHANNEL",
+    "DELAYED",
+    "DUE",
+    "END_OTHER",
+    "IDS",
+    "LINK",
+    "LOCKS",
+    "LOCK_QUEUE",
+    "NACK",
+    "NEW_QUEUE",
+    "OWNERS",
+    "PUT",
+    "READY",
+    "READY_AND_DUE",
+    "RELEASE",
+    "RETURN",
+    "RETURN_DEAD",
+    "SCHEMA",
+    "SESSION",
+    "TAKE",
+    "UNACKED",
+    "WAITING",
+    "XID",
+]
+
 LOCKS = 0x73514D71  # Lock 0 of it is for making the tables.
 CHANNEL = "simlib_queue_1"
 

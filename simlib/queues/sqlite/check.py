@@ -15,6 +15,8 @@ from .owners import DeadOwner
 from .schema import COUNTS, HELD, NEWEST, intact
 from .wal import WriteAheadLog
 
+__all__ = ["compare_with_marks", "corrupt", "look_through"]
+
 
 def corrupt(
     database: Path, what: str, file: Path | None = None, offset: int | None = None

@@ -20,6 +20,8 @@ from .check import corrupt
 from .owners import PRIVATE
 from .schema import APPLICATION, PAGE, VERSION, Row
 
+__all__ = ["LARGEST", "LARGEST_LOG", "PATIENCE", "RETRIES", "Database", "beside", "code"]
+
 _T = TypeVar("_T")
 
 PATIENCE = 60.0  # Seconds to wait for another process that holds the write lock.

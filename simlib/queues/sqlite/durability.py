@@ -16,6 +16,8 @@ from .database import Database, code
 from .owners import ACKED, PUT, SYNCED, TAKEN, Owner
 from .schema import PAGE
 
+__all__ = ["CHECKPOINT", "CHECKPOINT_UNSYNCED", "LARGE", "Durability", "reserve"]
+
 _T = TypeVar("_T")
 
 CHECKPOINT = 1000  # Pages in the log after which it is copied into the database.

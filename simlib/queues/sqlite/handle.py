@@ -16,6 +16,8 @@ from .owners import DeadOwner, Owner, anybody_else, opening, others
 from .schema import PAGE
 from .wal import WriteAheadLog, read_wal
 
+__all__ = ["Handle"]
+
 _FIRST = 8 * PAGE  # More bytes than the log of a new queue has.
 
 

@@ -38,6 +38,21 @@ from typing import BinaryIO, NamedTuple
 
 from ..locks import lock
 
+__all__ = [
+    "ACKED",
+    "MARKS_SIZE",
+    "PRIVATE",
+    "PUT",
+    "SYNCED",
+    "TAKEN",
+    "DeadOwner",
+    "Marks",
+    "Owner",
+    "anybody_else",
+    "opening",
+    "others",
+]
+
 MARKS_SIZE = 4096
 """Bytes before the reserve."""
 PUT, SYNCED, TAKEN, ACKED = 0, 2, 4, 6

@@ -13,7 +13,6 @@ import os
 import sys
 import threading
 import time
-import weakref
 from collections.abc import Callable, Iterable, Mapping
 from os import PathLike
 from pathlib import Path
@@ -30,6 +29,7 @@ from ..checks import (
     encode_headers,
 )
 from ..errors import QueueError
+from ..forks import belongs_to_parent
 from ..message import Clock, Message, Sync
 from ..timer import Timer
 from .handle import Handle
@@ -122,7 +122,7 @@ class SQLiteQueue(BlockingQueue):
         self._timer: Timer | None = None
         if sync == "batch" and batch_time is not None:
             self._timer = Timer(self._sync_in_time, batch_time)
-        _open_queues.add(self)
+        belongs_to_parent(self)
 
     # Producers
 
@@ -271,6 +271,10 @@ class SQLiteQueue(BlockingQueue):
         """Give back what this handle holds, sync, and leave one tidy file if it was the last."""
         self._end(self._handle.close)
 
+    def _leave_to_parent(self) -> None:
+        self._share(threading.Lock())
+        self._handle.leave_to_parent()
+
     def _kill(self) -> None:
         self._end(self._handle.kill)
 
@@ -288,22 +292,6 @@ class SQLiteQueue(BlockingQueue):
                 self._tell_all()
                 if self._timer is not None:
                     self._timer.stop()
-                _open_queues.discard(self)
-
-
-_open_queues: weakref.WeakSet[SQLiteQueue] = weakref.WeakSet()
-
-
-def _leave_to_parent() -> None:
-    """In a forked child: what is open belongs to the parent, whose threads may hold any lock."""
-    for queue in list(_open_queues):
-        queue._share(threading.Lock())
-        queue._handle.leave_to_parent()
-    _open_queues.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_leave_to_parent)
 
 
 def _check_place(path: Path) -> None:

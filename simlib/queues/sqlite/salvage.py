@@ -22,6 +22,8 @@ from .queue import SQLiteQueue
 from .schema import PAGE, intact
 from .wal import FRAME_HEADER, read_wal
 
+__all__ = ["has_log", "recover_sqlite"]
+
 _LEAF, _TREE = 0x0D, (0x02, 0x05, 0x0A, 0x0D)
 _COLUMNS, _COLUMNS_ASIDE = 14, 6  # Of a message, and of one that was set aside.
 _FREE, _ROOT, _NODE = 2, 1, 5  # What the pointer map says of a page.

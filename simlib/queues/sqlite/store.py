@@ -13,12 +13,17 @@ from ..errors import CorruptQueueError, not_held, too_large
 from ..message import Clock, Message, Sync
 from . import schema as sql
 from . import transactions
-from .database import LARGEST
+from .database import LARGEST, code
 from .durability import LARGE
 from .handle import Handle
 from .schema import PAGE, PLAIN
 
+__all__ = ["Store"]
+
 _T = TypeVar("_T")
+
+_OTHERS_WRITE = (sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+"""What SQLite says when another handle writes, or has put meanwhile."""
 
 
 class Store:
@@ -45,6 +50,11 @@ class Store:
         self._owner = handle.owner.number
         self._lazy = handle.database.lazy
         self._putter = handle.database.strict if sync == "always" else self._lazy
+        self._put = self._putter.execute
+        self._next = 0
+        """The id that is next if nobody else puts; 0: not known."""
+        self._last_put = 0
+        """The id of the last message of a put that had to ask."""
         self._settler = handle.database.strict if sync_acks else self._lazy
         self._path = handle.database.path
         self._lease = lease
@@ -62,14 +72,34 @@ class Store:
         if self._database.in_doubt or self._durability.full or len(body) > LARGE:
             _check_size((body,), None)
             self._durability.check_room(len(body))
-        values = (crc32(body, PLAIN), body)
+        seal = crc32(body, PLAIN)
+        number = self._next
+        if number:
+            try:
+                self._put(sql.PUT_NEXT, (number, seal + number, body))
+            except sqlite3.Error as error:
+                self._next = number = 0
+                if code(error) not in _OTHERS_WRITE:
+                    self._database.fail(error)
+        if not number:
+            number = self._put_after_others(seal, body)
+        else:
+            self._next = number + 1
+        self._durability.was_put(number, 1, 1 + len(body) // PAGE)
+        return number
+
+    def _put_after_others(self, seal: int, body: bytes) -> int:
+        """Store a message with the id that is next, whoever gave the last one."""
+        values = (seal, body)
         try:
-            self._putter.execute(sql.PUT_PLAIN, values)
+            self._put(sql.PUT_PLAIN, values)
         except sqlite3.Error as error:
             self._database.again(error, self._putter, sql.PUT_PLAIN, values)
         number = self._putter.lastrowid
         assert number is not None
-        self._durability.was_put(number, 1, 1 + len(body) // PAGE)
+        # While handles take turns, it is better not to guess.
+        self._next = number + 1 if number == self._last_put + 1 else 0
+        self._last_put = number
         return number
 
     def put(

@@ -12,6 +12,8 @@ from ..message import Clock, Message
 from . import schema as sql
 from .schema import Row, intact
 
+__all__ = ["NotHeldError", "ack", "give_back", "put", "release", "set_aside", "take", "take_next"]
+
 _new_message = tuple.__new__
 
 

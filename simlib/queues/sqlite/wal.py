@@ -16,6 +16,8 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
+__all__ = ["FRAME_HEADER", "HEADER", "Frame", "WriteAheadLog", "read_wal"]
+
 HEADER, FRAME_HEADER = 32, 24
 
 
