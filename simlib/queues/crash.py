@@ -45,4 +45,4 @@ def lose_power(queue: MessageQueue) -> None:
 
 def confine(queue: SQLiteQueue, size: int) -> None:
     """Give a database no more than so many bytes; what doesn't fit fails as on a full disk."""
-    queue._handle.database.confine(size)
+    queue._confine(size)

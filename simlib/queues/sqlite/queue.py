@@ -278,6 +278,10 @@ class SQLiteQueue(BlockingQueue):
     def _kill(self) -> None:
         self._end(self._handle.kill)
 
+    def _confine(self, size: int) -> None:
+        with self._lock:
+            self._handle.database.confine(size)
+
     def _lose_power(self) -> None:
         self._end(self._handle.lose_power)
 
