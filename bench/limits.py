@@ -12,8 +12,7 @@ import litequeue
 import localqueue
 import persistqueue
 
-from simlib.queues import FileQueue, SQLiteQueue
-from simlib.queues.base import MessageQueue
+from simlib.queues import FileQueue, MessageQueue, SQLiteQueue
 
 BODY = bytes(range(256))
 TEXT = BODY.hex()[:256]  # for those that take only text

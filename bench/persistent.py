@@ -9,7 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from simlib.queues import FileQueue, MessageQueue, SQLiteQueue
+from simlib.queues import FileQueue, MessageQueue
+from simlib.queues.kinds import open_queue
 
 from . import limits
 from .limits import BODY, Calls
@@ -244,12 +245,13 @@ WAITING = 50_000
 
 def _flat(folder: Path) -> Table:
     rows: list[tuple[object, ...]] = []
-    makers: dict[str, Callable[[Path], MessageQueue]] = {
-        "FileQueue": lambda path: FileQueue(path, sync="never"),
-        "SQLiteQueue": lambda path: SQLiteQueue(path, sync="never"),
-    }
-    for name, make in makers.items():
-        fresh, old = make(folder / f"fresh-{name}"), make(folder / f"old-{name}")
+    for kind, name in (("file", "FileQueue"), ("sqlite", "SQLiteQueue")):
+        opened = []
+        for age in ("fresh", "old"):
+            place = folder / f"{age}-{name}"
+            place.mkdir()
+            opened.append(open_queue(kind, place, sync="never"))
+        fresh, old = opened
         for _ in range(0, ACKED, 1000):
             old.put_many([BODY] * 1000)
             old.ack_many(old.get_many(1000))
@@ -280,15 +282,11 @@ def _flat(folder: Path) -> Table:
 
 def _space(folder: Path) -> Table:
     rows: list[tuple[object, ...]] = []
-    for name in ("FileQueue", "SQLiteQueue"):
+    for kind, name in (("file", "FileQueue"), ("sqlite", "SQLiteQueue")):
         for kept in (1_000, 20_000):
             path = folder / f"space-{name}-{kept}"
             path.mkdir()
-            queue: MessageQueue
-            if name == "FileQueue":
-                queue = FileQueue(path / "queue", sync="never")
-            else:
-                queue = SQLiteQueue(path / "queue.db", sync="never")
+            queue = open_queue(kind, path, sync="never")
             for _ in range(100):
                 queue.put_many([BODY] * 1000)
             for _ in range(100_000 - kept):

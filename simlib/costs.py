@@ -18,12 +18,10 @@ from typing import Any, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
+from .queues.message import Sync
 from .values import ParameterError, Value, parameter
 
 __all__ = ["Cost", "CostProfile", "CostProfileError", "Operation", "Sync"]
-
-Sync = Literal["always", "batch", "never"]
-"""When what is put is on the disk: before the put returns, soon after, or when the system likes."""
 
 Operation = Literal["put", "get", "ack", "synced ack"]
 """What is charged; a synced ack is on the disk before it returns."""

@@ -20,7 +20,7 @@ ROOMS: dict[str, set[str]] = {
     "extras": set(),
     "values": set(),
     "theory": set(),
-    "costs": {"values"},
+    "costs": {"values", "queues"},
     "distributions": {"values"},
     "queues": set(),
     "broker": {"queues"},
@@ -195,3 +195,9 @@ def test_what_is_real_loads_nothing_but_python_and_itself(room: str) -> None:
     loaded = _loaded_by(f"import simlib.{room}") - before
     assert "simlib" in loaded
     assert loaded - {"simlib"} <= sys.stdlib_module_names
+
+
+def test_a_kind_of_queue_is_loaded_when_it_is_first_asked_for() -> None:
+    loaded = _loaded_by("import simlib.queues, simlib.queues.crash, simlib.queues.kinds")
+    assert not loaded & {"sqlite3", "mmap", "shutil", "psycopg"}
+    assert "sqlite3" in _loaded_by("from simlib.queues import SQLiteQueue")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from math import isfinite
 from typing import Any
 
-from simlib.queues.base import check_body, encode_headers
+from simlib.queues.checks import check_body, encode_headers
 
 from .errors import PreconditionFailedError, ResourceLockedError
 from .messages import ENVELOPE, Properties

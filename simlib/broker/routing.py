@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
-from simlib.queues.base import encode_headers
+from simlib.queues.checks import encode_headers
 
 from .errors import AccessRefusedError, NotFoundError, PreconditionFailedError
 from .exchanges import Binding, Destination, Exchange, make_exchange

@@ -22,8 +22,9 @@ from uuid import uuid4
 import numpy as np
 
 from ..costs import Cost, CostProfile, Operation, Sync
-from ..queues import FileQueue, MemoryQueue, MessageQueue, QueueError, SQLiteQueue
+from ..queues import MessageQueue, QueueError, SQLiteQueue
 from ..queues.crash import kill
+from ..queues.kinds import KINDS, open_queue
 from ..queues.postgres import PostgresQueue
 from .machine import filesystem, machine
 
@@ -107,7 +108,7 @@ def measure(
 
 def sqlite_queue(place: Path, *, sync: Sync = "always", sync_acks: bool = False) -> SQLiteQueue:
     """A queue in a database in this directory, made as :func:`measure` asks for it."""
-    return SQLiteQueue(place / "queue.db", sync=sync, sync_acks=sync_acks)
+    return SQLiteQueue(place / str(KINDS["sqlite"].path), sync=sync, sync_acks=sync_acks)
 
 
 def measure_all(
@@ -177,7 +178,7 @@ def measure_postgres(
     try:
         import psycopg
     except ImportError as error:
-        raise ImportError("PostgreSQL needs psycopg 3: pip install simlib[live]") from error
+        raise ImportError("PostgreSQL needs psycopg 3: pip install 'simlib[live]'") from error
     try:
         connection = psycopg.connect(server, autocommit=True)
     except psycopg.OperationalError as error:
@@ -308,11 +309,12 @@ def _fill(queue: MessageQueue, waiting: int, size: int) -> None:
 
 def _kinds() -> Iterator[tuple[str, Sync, bool, Callable[[Path], MessageQueue]]]:
     """Every kind of queue: its name, sync mode, whether acks are synced, and how it is made."""
-    yield "memory", "never", False, lambda place: MemoryQueue()
+    yield "memory", "never", False, partial(open_queue, "memory")
     for sync in get_args(Sync):
         for sync_acks in (False, True):
-            yield "file", sync, sync_acks, partial(FileQueue, sync=sync, sync_acks=sync_acks)
-            yield "sqlite", sync, sync_acks, partial(sqlite_queue, sync=sync, sync_acks=sync_acks)
+            for name in ("file", "sqlite"):
+                opened = partial(open_queue, name, sync=sync, sync_acks=sync_acks)
+                yield name, sync, sync_acks, opened
 
 
 def _times(

@@ -18,7 +18,6 @@ from typing import Literal, get_args
 from ..queues import (
     CorruptQueueError,
     Empty,
-    FileQueue,
     MemoryQueue,
     MessageQueue,
     RecoveryWarning,
@@ -26,7 +25,8 @@ from ..queues import (
     crash,
     recover,
 )
-from ..queues.base import Sync
+from ..queues.kinds import KINDS, open_queue
+from ..queues.message import Sync
 
 __all__ = ["Kind", "Survival", "flipped_bit", "full_disk", "kill", "power_cut"]
 
@@ -177,11 +177,7 @@ def _check(queue: str, sync: str, messages: int) -> None:
 
 
 def _open(queue: Kind, sync: Sync, place: Path) -> MessageQueue:
-    if queue == "memory":
-        return MemoryQueue()
-    if queue == "file":
-        return FileQueue(place / "queue", sync=sync, batch_size=BATCH, batch_time=None)
-    return SQLiteQueue(place / "queue.db", sync=sync, batch_size=BATCH, batch_time=None)
+    return open_queue(queue, place, sync=sync, batch_size=BATCH, batch_time=None)
 
 
 def _body(number: int) -> bytes:
@@ -202,10 +198,11 @@ def _look(queue: Kind, sync: Sync, place: Path, put: set[bytes]) -> Survival:
         try:
             opened = _open(queue, sync, place)
         except CorruptQueueError as damage:
-            (path,) = (each for each in place.iterdir() if each.name in ("queue", "queue.db"))
-            recover(path, into=place / "saved")
-            saved = FileQueue if queue == "file" else SQLiteQueue
-            return _drained(saved(place / "saved"), put, damage)
+            saved = place / "saved"
+            saved.mkdir()
+            name = KINDS[queue].path or ""
+            recover(place / name, into=saved / name)
+            return _drained(_open(queue, sync, saved), put, damage)
     return _drained(opened, put, cut[0].message if cut else None)
 
 

@@ -1,23 +1,31 @@
-"""Real message queues. They know nothing of simulation and serve any program's threads."""
+"""Real message queues. They know nothing of simulation and serve any program's threads.
 
-from .base import (
+A kind of queue is loaded when it is first asked for.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from .base import MessageQueue
+from .errors import (
     CorruptQueueError,
     Empty,
     Full,
     LeaseLostError,
-    Message,
-    MessageQueue,
     QueueClosedError,
     QueueError,
     QueueLockedError,
     RecoveryWarning,
     Salvage,
 )
-from .file import FileQueue
 from .memory import MemoryQueue
-from .postgres import PostgresQueue
+from .message import Message
 from .recover import recover
-from .sqlite import SQLiteQueue
+
+if TYPE_CHECKING:
+    from .file import FileQueue
+    from .postgres import PostgresQueue
+    from .sqlite import SQLiteQueue
 
 __all__ = [
     "CorruptQueueError",
@@ -37,3 +45,21 @@ __all__ = [
     "Salvage",
     "recover",
 ]
+
+_LATER = {
+    "FileQueue": "file",
+    "PostgresQueue": "postgres",
+    "SQLiteQueue": "sqlite",
+}
+"""In which module each is."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = found = getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

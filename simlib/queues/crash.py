@@ -6,10 +6,12 @@ again.
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from .base import MessageQueue
-from .sqlite import SQLiteQueue
+
+if TYPE_CHECKING:
+    from .sqlite import SQLiteQueue
 
 __all__ = ["confine", "kill", "lose_power"]
 
@@ -43,4 +45,4 @@ def lose_power(queue: MessageQueue) -> None:
 
 def confine(queue: SQLiteQueue, size: int) -> None:
     """Give a database no more than so many bytes; what doesn't fit fails as on a full disk."""
-    queue._handle.database.confine(size)
+    queue._confine(size)

@@ -12,8 +12,6 @@ again. A message is popped by a ``for``, which takes no look.
 
 from __future__ import annotations
 
-import threading
-import time
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -22,33 +20,18 @@ from heapq import heapify, heappop, heappush
 from math import inf
 from typing import NoReturn
 
-from .base import (
-    Clock,
-    CorruptQueueError,
-    Empty,
-    Full,
-    LeaseLostError,
-    Message,
-    MessageQueue,
-    QueueClosedError,
-    check_message,
-    check_messages,
-    check_most,
-    check_timeout,
-)
+from .blocking import BlockingQueue
+from .checks import check_message, check_messages
+from .errors import CorruptQueueError, is_closed, not_held
+from .message import Clock, Message
 
 __all__ = ["LocalQueue"]
-
-PATIENCE = 1.0
-"""Seconds after which whoever waits looks for himself, should an interrupt have swallowed the word.
-"""
-
 
 Entry = tuple[int, int, bytes, int]
 """What waits in a heap: -priority, id, body, and the attempts that it will be delivered in."""
 
 
-class LocalQueue(MessageQueue):
+class LocalQueue(BlockingQueue):
     """A queue shared by the threads of one process.
 
     Parameters
@@ -62,12 +45,6 @@ class LocalQueue(MessageQueue):
 
     def __init__(self, maxsize: int, lease: float | None, clock: Clock) -> None:
         super().__init__(maxsize, lease, clock)
-        self._lock = threading.Lock()
-        self._arrived = threading.Condition(self._lock)
-        self._room = threading.Condition(self._lock)
-        # How many threads wait on each condition, so that nobody pays for a notify in vain.
-        self._getters = 0
-        self._putters = 0
         # Whether every call is to be refused, be it that the queue is closed.
         self._unusable = False
         self._last_id = 0
@@ -98,16 +75,13 @@ class LocalQueue(MessageQueue):
 
     def _refuse(self) -> NoReturn:
         """Say why the queue is unusable."""
-        raise QueueClosedError("the queue is closed")
+        raise is_closed()
 
     def _claimed(self, taken: Sequence[Entry]) -> None:
         """Write down that messages are delivered, as the last thing of all."""
 
     def _settled(self, ids: Collection[int]) -> None:
         """Write down that messages are done, or dropped, as the last thing of all."""
-
-    def _look(self) -> None:
-        """Somebody has waited in vain for a while."""
 
     # Producers
 
@@ -127,7 +101,8 @@ class LocalQueue(MessageQueue):
                 (due, number, priority, body, attempts)
                 for number, body in zip(ids, bodies, strict=True)
             ]
-            self._due = min(self._due, due)
+            if due < self._due:
+                self._due = due
             return map(partial(heappush, self._delayed), later)
         ready = [
             (-priority, number, body, attempts) for number, body in zip(ids, bodies, strict=True)
@@ -138,69 +113,23 @@ class LocalQueue(MessageQueue):
     def _waiting(self) -> int:
         return len(self._plain) + len(self._heap) + len(self._delayed)
 
-    def _wait_for_room(self, needed: int, block: bool, timeout: float | None) -> None:
-        if 0 < self.maxsize < needed:
-            raise ValueError(f"{needed} messages can never fit into maxsize={self.maxsize}")
-        end = inf if timeout is None else time.monotonic() + timeout
-        while True:
-            if self._unusable:
-                self._refuse()
-            if self.maxsize <= 0 or self._waiting + needed <= self.maxsize:
-                return
-            remaining = end - time.monotonic() if block else 0.0
-            if remaining <= 0:
-                raise Full
-            self._putters += 1
-            try:
-                if not self._room.wait(min(remaining, PATIENCE)):
-                    self._look()
-            finally:
-                self._putters -= 1
+    def _wait_until_fit(self, messages: int, block: bool, timeout: float | None) -> None:
+        """Wait until so many messages may come in."""
+        self._wait_for_room(partial(self._has_room, messages), messages, block, timeout)
+
+    def _has_room(self, messages: int) -> bool | None:
+        """True if so many messages may come in, else None."""
+        if self._unusable:
+            self._refuse()
+        return self.maxsize <= 0 or self._waiting + messages <= self.maxsize or None
 
     # Consumers
 
-    def get(self, block: bool = True, timeout: float | None = None) -> Message:
-        with self._lock:
-            return self._wait_for_messages(1, block, timeout)[0]
-
-    def get_many(
-        self, most: int, block: bool = False, timeout: float | None = None
-    ) -> list[Message]:
-        check_most(most)
-        with self._lock:
-            try:
-                return self._wait_for_messages(most, block, timeout)
-            except Empty:
-                return []
-
-    def _wait_for_messages(self, most: int, block: bool, timeout: float | None) -> list[Message]:
-        if block:
-            check_timeout(timeout)
-        end = inf if timeout is None else time.monotonic() + timeout
-        while True:
-            if self._unusable:
-                self._refuse()
-            if self._due != inf:
-                self._release()
-            messages = self._take(most)
-            if messages:
-                if self._putters:
-                    self._room.notify_all()
-                return messages
-            remaining = end - time.monotonic() if block else 0.0
-            if remaining <= 0:
-                if self._getters:
-                    self._arrived.notify()  # Somebody else has to look out for what falls due.
-                raise Empty
-            self._getters += 1
-            try:
-                if not self._arrived.wait(min(remaining, self._due_in(), PATIENCE)):
-                    self._look()
-            finally:
-                self._getters -= 1
-
     def _take(self, most: int) -> list[Message]:
-        """The messages that go first, from now on unacked."""
+        if self._unusable:
+            self._refuse()
+        if self._due != inf:
+            self._release()
         taken: list[Entry] = []
         messages: list[Message] = []
         try:
@@ -211,6 +140,7 @@ class LocalQueue(MessageQueue):
                 return messages
             held = {message.id: message for message in messages}
             if self.lease is not None:
+                self._sort_out_leases()
                 end = self.clock() + self.lease
                 for message in messages:
                     self._begin_lease(message, end)
@@ -246,16 +176,18 @@ class LocalQueue(MessageQueue):
 
     def _begin_lease(self, message: Message, end: float) -> None:
         """Give a message that is about to be delivered its lease."""
+        if end < self._due:
+            self._due = end
+        heappush(self._leases, (end, id(message), message))
+
+    def _sort_out_leases(self) -> None:
+        """Forget leases of messages that are done, if they are many. All others are of messages
+        that are held already."""
         if len(self._leases) > 2 * len(self._unacked) + 100:
             unacked = self._unacked
             held = [each for each in self._leases if unacked.get(each[2][0]) is each[2]]
             heapify(held)
             self._leases = held
-        if end < self._due:
-            self._due = end
-        heappush(self._leases, (end, id(message), message))
-        if self._getters:
-            self._arrived.notify()  # Whoever waits has a new instant to wake up at.
 
     def _is_held(self, message: Message) -> bool:
         return self._unacked.get(message.id) is message
@@ -263,7 +195,8 @@ class LocalQueue(MessageQueue):
     def ack(self, message: Message) -> None:
         with self._lock:
             self._check_held(message)
-            self._forget((message.id,))
+            if not self._forget((message.id,)):
+                raise not_held(message, None)
 
     def ack_many(self, messages: Iterable[Message]) -> None:
         messages = check_messages(messages)
@@ -272,26 +205,27 @@ class LocalQueue(MessageQueue):
             for message in messages:
                 self._check_held(message, among=known)
                 known.add(message.id)
-            self._forget(known)
+            if not self._forget(known):
+                raise not_held(messages[0], None)
 
     def nack(self, message: Message, requeue: bool = True) -> None:
         with self._lock:
             self._check_held(message)
-            if requeue:
-                self._requeue(message.id)
-            else:
-                self._forget((message.id,))
+            done = self._requeue(message.id) if requeue else self._forget((message.id,))
+            if not done:
+                raise not_held(message, None)
 
-    def _forget(self, ids: Collection[int]) -> None:
-        """Let messages go that are done, or dropped."""
+    def _forget(self, ids: Collection[int]) -> bool:
+        """Let messages go that are done, or dropped; False, and none goes, if one is gone."""
         if not ids:
-            return
+            return True
         self._settled(ids)
         try:
             self._drop(ids)
         except BaseException:
             self._drop(ids)  # There is no way back.
             raise
+        return True
 
     def _drop(self, ids: Collection[int]) -> None:
         """Keep nothing of messages, those of which nothing is kept any more included."""
@@ -306,15 +240,9 @@ class LocalQueue(MessageQueue):
         self._release()
         held = self._unacked.get(message.id)
         if held is None or message.id in among:
-            raise LeaseLostError(
-                f"message {message.id} in attempt {message.attempts} is not held: it was acked or "
-                "nacked before, its lease ran out, or it came from another queue"
-            )
+            raise not_held(message, None)
         if held.attempts != message.attempts:
-            raise LeaseLostError(
-                f"message {message.id} in attempt {message.attempts} has passed on: its lease ran "
-                f"out, and another consumer holds it in attempt {held.attempts}"
-            )
+            raise not_held(message, held.attempts)
 
     # Time
 
@@ -343,15 +271,22 @@ class LocalQueue(MessageQueue):
     def _due_in(self) -> float:
         return max(0.0, self._next_due() - self.clock())
 
-    def _requeue(self, number: int) -> None:
-        """Put a held message back to its old place: ahead of everything that was put after it."""
-        message = self._unacked[number]
+    def _requeue(self, number: int) -> bool:
+        """Put a held message back to its old place: ahead of everything that was put after it.
+        False if it isn't held any more."""
+        message = self._unacked.get(number)
+        if message is None:
+            return False
         body = message.body if self._keeps_bodies else b""
         entry = (-message.priority, number, body, message.attempts + 1)
-        del self._unacked[number]
+        try:
+            del self._unacked[number]
+        except KeyError:  # An ack without the lock was faster.
+            return False
         heappush(self._heap, entry)
-        if self._getters:
+        if self._sleepers:
             self._arrived.notify()
+        return True
 
     # The rest
 
@@ -392,7 +327,7 @@ class LocalQueue(MessageQueue):
         with self._lock:
             self._look_up()
             return {
-                *(number for number, _ in self._plain),
+                *(number for number, _ in list(self._plain)),  # A get takes no lock.
                 *(number for _, number, *_ in self._heap),
                 *(number for _, number, *_ in self._delayed),
                 *self._unacked,
@@ -401,5 +336,4 @@ class LocalQueue(MessageQueue):
     def _end(self) -> None:
         """Let nobody wait any longer; to be called under the lock when the queue is closed."""
         self._unusable = True
-        self._arrived.notify_all()
-        self._room.notify_all()
+        self._tell_all()

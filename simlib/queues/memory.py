@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import json
 import time
+from collections import deque
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
+from heapq import heappush
+from itertools import repeat
 from math import inf
 from typing import Any
 
-from .base import (
-    Clock,
-    Empty,
-    Message,
-    check_body,
-    check_message,
-    check_options,
-    check_timeout,
-    encode_headers,
-)
+from .checks import check_body, check_message, check_options, check_timeout, encode_headers
+from .errors import Empty
 from .local import LocalQueue
+from .message import Clock, Message
 
 __all__ = ["MemoryQueue"]
 
 # Message(...) calls a Python function that calls this one; gets are too frequent for the detour.
 _new_message = tuple.__new__
+
+_MANY = 100
+"""Leases that may begin before somebody takes the lock to sort them in."""
 
 
 class MemoryQueue(LocalQueue):
@@ -46,6 +46,9 @@ class MemoryQueue(LocalQueue):
         super().__init__(maxsize, lease, clock)
         # The headers as they were put, for each delivery to have its own.
         self._headers: dict[int, str] = {}
+        # Leases that began without the lock, and are not among the others yet.
+        self._begun: deque[tuple[float, int, Message]] = deque()
+        self._from_begun = iter(self._begun.popleft, None)
 
     @property
     def maxsize(self) -> int:
@@ -81,7 +84,7 @@ class MemoryQueue(LocalQueue):
         with self._lock:
             self._last_id = number = self._last_id + 1
             self._plain.append((number, body))
-            if self._getters:
+            if self._sleepers:
                 self._arrived.notify()
             return number
 
@@ -101,7 +104,7 @@ class MemoryQueue(LocalQueue):
             check_timeout(timeout)
         text = None if headers is None else encode_headers(headers)
         with self._lock:
-            self._wait_for_room(len(bodies), block, timeout)
+            self._wait_until_fit(len(bodies), block, timeout)
             first = self._last_id + 1
             self._last_id += len(bodies)
             ids = range(first, first + len(bodies))
@@ -115,37 +118,42 @@ class MemoryQueue(LocalQueue):
                     self._headers.update(dict.fromkeys(ids, text))
                     self._careful_ack = True
                 any(self._insertion(ids, bodies, priority, now + delay, now))
-            if self._getters:
+            if self._sleepers:
                 self._arrived.notify(len(bodies))
             return list(ids)
 
     def get(self, block: bool = True, timeout: float | None = None) -> Message:
-        if self._careful_get or self._heap or timeout is not None:
+        if self._careful_get or timeout is not None:
             return super().get(block, timeout)
-        if self.lease is None:
-            try:
-                # Atomic, so this needs no lock; those who hold it expect a message to vanish.
-                for number, body in self._from_plain:
-                    try:
-                        message = _new_message(Message, (number, body, {}, 0, 1))
-                        self._unacked[number] = message
-                        return message
-                    except BaseException:
-                        self._plain.appendleft((number, body))
-                        raise
-            except IndexError:
-                if not block:
-                    raise Empty from None
-        else:
-            with self._lock:
-                now = self.clock()
-                if self._plain and not self._heap and now < self._due:
-                    number, body = self._plain[0]
+        lease = self.lease
+        end = now = 0.0
+        if lease is not None:
+            now = self.clock()
+            end = now + lease
+        if len(self._begun) > _MANY or self._heap or now >= self._due:
+            return super().get(block, timeout)
+        try:
+            # Atomic, so this needs no lock; those who hold it expect a message to vanish.
+            for number, body in self._from_plain:
+                try:
                     message = _new_message(Message, (number, body, {}, 0, 1))
-                    self._begin_lease(message, now + self.lease)
-                    self._unacked[number] = message
-                    self._plain.popleft()
-                    return message
+                    key = id(message)
+                except BaseException:
+                    self._plain.appendleft((number, body))
+                    raise
+                self._unacked[number] = message
+                if lease is not None:
+                    # In this order, for who sorts it in to know of the lease or of the message.
+                    self._begun.append((end, key, message))
+                    if end < self._due:
+                        self._due = end
+                    if self._sleepers:
+                        with self._lock:
+                            self._tell_of_taking()
+                return message
+        except IndexError:
+            if not block and lease is None:
+                raise Empty from None
         return super().get(block, timeout)
 
     def ack(self, message: Message) -> None:
@@ -154,27 +162,54 @@ class MemoryQueue(LocalQueue):
         except (TypeError, LookupError):
             check_message(message)
             raise
-        with self._lock:
-            if (
-                self._careful_ack
-                or self._unacked.get(number) is not message
-                or (self._due != inf and self.clock() >= self._due)
-            ):
-                self._check_held(message)
-                self._forget((number,))
-            else:
-                del self._unacked[number]
+        if not self._careful_ack and (self._due == inf or self.clock() < self._due):
+            try:
+                # Nothing comes between the two, so this needs no lock either.
+                if self._unacked[number] is message:
+                    del self._unacked[number]
+                    return
+            except (KeyError, TypeError):
+                pass
+        super().ack(message)
+
+    # What was done without the lock is seen to by whoever holds it
+
+    def _release(self) -> None:
+        self._enter_leases()
+        super()._release()
+        while self._begun:  # The new instant may have been set over that of a lease begun since.
+            self._due = self._next_due()
+
+    def _next_due(self) -> float:
+        self._enter_leases()
+        return super()._next_due()
+
+    def _enter_leases(self) -> None:
+        """Sort the leases in that began without the lock, but for those of messages that are done.
+
+        No call stands between taking one and keeping it."""
+        with suppress(IndexError):
+            for lease in self._from_begun:
+                if lease[0] < self._due:
+                    self._due = lease[0]
+                if lease[2][0] in self._unacked:
+                    heappush(self._leases, lease)
+
+    def _forget(self, ids: Collection[int]) -> bool:
+        # In one go, so that it shows whether an ack without the lock was faster.
+        held = [*map(self._unacked.pop, ids, repeat(None))]
+        if None in held:
+            self._unacked.update({each.id: each for each in held if each is not None})
+            return False
+        if self._headers:
+            for number in ids:
+                self._headers.pop(number, None)
+        return True
 
     def _message(self, number: int, body: bytes, priority: int, attempts: int) -> Message:
         text = self._headers.get(number)
         headers = {} if text is None else json.loads(text)
         return _new_message(Message, (number, body, headers, priority, attempts))
-
-    def _drop(self, ids: Collection[int]) -> None:
-        super()._drop(ids)
-        if self._headers:
-            for number in ids:
-                self._headers.pop(number, None)
 
     def flush(self) -> None:
         """Nothing to do: memory is as safe as it gets."""

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import os
-import shutil
 from os import PathLike
 from pathlib import Path
 
-from .base import QueueLockedError, Salvage
-from .file import FileQueue
-from .file.reader import salvage
-from .locks import lock_directory
-from .sqlite.salvage import has_log, recover_sqlite
+from .errors import Salvage, is_open
 
 __all__ = ["recover"]
 
@@ -35,6 +30,8 @@ def recover(path: str | PathLike[str], into: str | PathLike[str] | None = None) 
     Salvage
         Where the new queue is, how many messages it has, and what could not be read.
     """
+    from .sqlite.salvage import has_log, recover_sqlite  # Each kind is loaded when it is needed.
+
     source = Path(path)
     target = source.with_name(source.name + "-recovered") if into is None else Path(into)
     if not source.exists() and not has_log(source):
@@ -45,10 +42,16 @@ def recover(path: str | PathLike[str], into: str | PathLike[str] | None = None) 
 
 
 def _recover_log(source: Path, target: Path) -> Salvage:
+    import shutil
+
+    from .file import FileQueue
+    from .file.reader import salvage
+    from .locks import lock_directory
+
     try:
         lock = lock_directory(source)
     except BlockingIOError:
-        raise QueueLockedError(f"{source} is open; close it first") from None
+        raise is_open(source) from None
     unfinished = target.with_name(f".{target.name}-unfinished")
     try:
         messages, lost = salvage(source)

@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable
 
 __all__ = ["Timer"]
 
 
 class Timer:
-    """Calls a function some time after somebody asked for it, once for all who did.
+    """Calls a method some time after somebody asked for it, once for all who did.
 
     Parameters
     ----------
-    call : callable
-        The function; it says whether there may be a next time.
+    call : method
+        It says whether there may be a next time; there is none once its object is gone.
     delay : float
         Seconds between the first who asks and the call.
     """
 
     def __init__(self, call: Callable[[], bool], delay: float) -> None:
-        self._call = call
+        # Neither the thread nor what it waits for keeps alive whom it works for.
+        self._call = weakref.WeakMethod(call, lambda _: self.stop())
         self._delay = delay
         self._asked = threading.Event()
         self._stopped = threading.Event()
         threading.Thread(target=self._run, name="simlib timer", daemon=True).start()
 
     def ask(self) -> None:
-        """Have the function called in ``delay`` seconds, if that isn't to happen before."""
+        """Have the method called in ``delay`` seconds, if that isn't to happen before."""
         if not self._asked.is_set():
             self._asked.set()
 
@@ -41,5 +43,7 @@ class Timer:
             self._asked.wait()
             self._stopped.wait(self._delay)
             self._asked.clear()
-            if not self._call():
+            call = self._call()
+            if call is None or not call():
                 return
+            del call

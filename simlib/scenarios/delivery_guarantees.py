@@ -21,8 +21,8 @@ from ..processes.directory import own_directory
 from ..processes.environment import samples
 from ..processes.publish_subscribe.bookkeeper import Accounts, Bookkeeper
 from ..processes.publish_subscribe.resending import PaymentPublisher
-from ..queues import FileQueue
 from ..queues.crash import kill
+from ..queues.kinds import open_queue
 from .base import OpenScenario, Progress, parameter
 
 __all__ = ["DeliveryGuarantees"]
@@ -185,7 +185,9 @@ class DeliveryGuarantees(OpenScenario):
         for name, each in options.items():
             store = None
             if self.queue == "file":
-                store = partial(FileQueue, folder / name, sync="never", clock=env.clock)
+                place = folder / name
+                place.mkdir(exist_ok=True)
+                store = partial(open_queue, self.queue, place, sync="never", clock=env.clock)
             node.broker.declare_queue(name, store, durable=True, **each)
 
     def _publisher(self, env: Environment, node: BrokerNode) -> PaymentPublisher:

@@ -33,7 +33,8 @@ from ..processes.directory import own_directory
 from ..processes.faults import faults_of_each
 from ..processes.point_to_point.crashes import crash
 from ..processes.point_to_point.queue import Cost
-from ..queues import FileQueue, MemoryQueue, MessageQueue, SQLiteQueue
+from ..queues import MemoryQueue, MessageQueue
+from ..queues.kinds import open_queue
 from .base import OpenScenario, Progress, parameter
 from .forecasts import queue_forecast
 from .recursions import before, bounded_queue, draw, unbounded_queue
@@ -312,17 +313,12 @@ class PointToPoint(OpenScenario):
 
     def _opener(self, env: Environment, directory: Path) -> Callable[[], MessageQueue]:
         """What opens the real queue in that directory."""
-        maxsize = self.capacity or 0
-        if self.queue == "memory":
-            return partial(MemoryQueue, maxsize, clock=env.clock)
-        kind, path = {
-            "file": (FileQueue, directory / "queue"),
-            "sqlite": (SQLiteQueue, directory / "queue.db"),
-        }[self.queue]
+        # A batch is brought to disk by StoredQueue when its time is up, on the simulated clock.
         return partial(
-            kind,
-            path,
-            maxsize,
+            open_queue,
+            self.queue,
+            directory,
+            maxsize=self.capacity or 0,
             sync=self.sync,
             sync_acks=self.sync_acks,
             batch_size=self.sync_size,

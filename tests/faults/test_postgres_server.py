@@ -124,7 +124,7 @@ def test_a_delivery_that_went_to_another_while_the_connection_was_lost_is_lost(
     with one, other:
         one.put(b"1")
         held = one.get()
-        terminate(server, but=other._connection.info.backend_pid)  # type: ignore[union-attr]
+        terminate(server, but=other._session._connection.info.backend_pid)  # type: ignore[union-attr]
         assert other.get(timeout=20.0).attempts == 2
         with pytest.raises(LeaseLostError, match=r"attempt 1 .*attempt 2"):
             one.ack(held)
@@ -187,9 +187,11 @@ def test_a_commit_whose_answer_is_lost_is_looked_up(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with PostgresQueue(server.dsn, "lost answer") as queue:
-        hearing = queue._cursor
+        hearing = queue._session.cursor
         cursors = [Deaf(hearing())]
-        monkeypatch.setattr(queue, "_cursor", lambda: cursors.pop() if cursors else hearing())
+        monkeypatch.setattr(
+            queue._session, "cursor", lambda: cursors.pop() if cursors else hearing()
+        )
         assert queue.put(b"1") == 1
         assert not cursors
         assert drain(queue) == [b"1"]

@@ -22,7 +22,7 @@ from simlib.queues import (
     recover,
 )
 from simlib.queues.sqlite import durability, wal
-from simlib.queues.sqlite.wal import read_log
+from simlib.queues.sqlite.wal import read_wal
 
 Files = dict[str, bytes]
 
@@ -348,7 +348,7 @@ def test_a_torn_end_of_the_log_is_cut_back_with_a_warning(tmp_path: Path) -> Non
     queue.put(b"1")
     queue.put(b"2")
     queue._kill()
-    log = read_log(tmp_path / "q.db-wal")
+    log = read_wal(tmp_path / "q.db-wal")
     assert log is not None
     wal = (tmp_path / "q.db-wal").read_bytes()
     (tmp_path / "q.db-wal").write_bytes(wal[:-100])

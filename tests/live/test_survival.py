@@ -95,7 +95,7 @@ def test_wrong_bytes_would_be_counted(monkeypatch: pytest.MonkeyPatch) -> None:
             message = super().get(*args, **options)
             return message._replace(body=b"l" + message.body[1:]) if message.id == 3 else message
 
-    monkeypatch.setattr("simlib.live.survival.FileQueue", Careless)
+    monkeypatch.setattr("simlib.queues.file.FileQueue", Careless)
     assert power_cut("file", messages=5) == Survival(put=5, kept=4, wrong=1)
 
 
@@ -131,14 +131,15 @@ def test_no_messages_are_refused(harm: Any) -> None:
 
 def test_each_queue_is_a_real_one(monkeypatch: pytest.MonkeyPatch) -> None:
     made = []
-    for kind in (MemoryQueue, FileQueue, SQLiteQueue):
+    kinds = {"memory": MemoryQueue, "file": FileQueue, "sqlite": SQLiteQueue}
+    for room, kind in kinds.items():
 
         class Noted(kind):  # type: ignore[misc, valid-type]
             def __init__(self, *args: Any, **options: Any) -> None:
                 made.append(type(self).__bases__[0])
                 super().__init__(*args, **options)
 
-        monkeypatch.setattr(f"simlib.live.survival.{kind.__name__}", Noted)
-    for queue in ("memory", "file", "sqlite"):
+        monkeypatch.setattr(f"simlib.queues.{room}.{kind.__name__}", Noted)
+    for queue in kinds:
         power_cut(queue, messages=1)  # type: ignore[arg-type]
     assert made == [MemoryQueue] * 2 + [FileQueue] * 2 + [SQLiteQueue] * 2

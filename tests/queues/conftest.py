@@ -1,4 +1,4 @@
-"""Every queue under test. What one promises, all promise: a new queue is one line in QUEUES."""
+"""Every queue under test. What one promises, all promise: a new kind joins by its line in KINDS."""
 
 from __future__ import annotations
 
@@ -7,35 +7,22 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
 import pytest
 
 from simlib.live.measure import own_schema
-from simlib.queues import FileQueue, MemoryQueue, MessageQueue, PostgresQueue, SQLiteQueue
+from simlib.queues import MessageQueue
+from simlib.queues.kinds import KINDS, open_queue
 
 SERVER = "host=127.0.0.1 port=5432 dbname=test user=postgres connect_timeout=5"
 
 
-def _memory(folder: Path, **options: Any) -> MessageQueue:
-    return MemoryQueue(**options)
-
-
-def _file(folder: Path, **options: Any) -> MessageQueue:
-    # Segments so small that a few messages fill them.
-    return FileQueue(folder, segment_size=1 << 10, **options)
-
-
 def _batched_file(folder: Path, **options: Any) -> MessageQueue:
-    return FileQueue(
-        folder, sync="batch", batch_size=3, batch_time=0.001, segment_size=1 << 14, **options
-    )
-
-
-def _sqlite(folder: Path, **options: Any) -> MessageQueue:
-    folder.mkdir()
-    return SQLiteQueue(folder / "q.db", **options)
+    batches: dict[str, Any] = {"sync": "batch", "batch_size": 3, "batch_time": 0.001}
+    return open_queue("file", folder, segment_size=1 << 14, **batches, **options)
 
 
 _postgres_schema: list[str] = []
@@ -43,17 +30,17 @@ _postgres_schema: list[str] = []
 
 
 def _postgres(folder: Path, **options: Any) -> MessageQueue:
-    return PostgresQueue(_postgres_schema[-1], str(folder), **options)
+    return open_queue("postgres", _postgres_schema[-1], name=str(folder), **options)
 
 
 QUEUES: dict[str, Callable[..., MessageQueue]] = {
-    "memory": _memory,
-    "file": _file,
+    **{kind: partial(open_queue, kind) for kind in KINDS},
+    # Segments so small that a few messages fill them.
+    "file": partial(open_queue, "file", segment_size=1 << 10),
     "file, sync batch": _batched_file,
-    "sqlite": _sqlite,
     "postgres": _postgres,
 }
-"""How to open each sort of queue, given a folder of its own that does not exist yet."""
+"""How to open each sort of queue, given a folder of its own."""
 
 
 class MakeQueue(Protocol):
@@ -143,6 +130,7 @@ def make_queue(
 
     def make(maxsize: int = 0, **options: Any) -> MessageQueue:
         folder = tmp_path / f"queue-{len(opened)}"
+        folder.mkdir()
         opened.append(QUEUES[request.param](folder, maxsize=maxsize, **options))
         return opened[-1]
 

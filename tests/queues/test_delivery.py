@@ -88,6 +88,37 @@ def test_a_lease_that_runs_out_does_what_a_nack_does(make_queue: Any, clock: Any
     assert (again.body, again.attempts, again.redelivered) == (b"1", 2, True)
 
 
+def test_of_many_messages_taken_together_each_has_its_lease(make_queue: Any, clock: Any) -> None:
+    q = make_queue(lease=10.0, clock=clock)
+    q.put_many([b""] * 300)
+    assert len(q.get_many(300)) == 300
+    clock.advance(10.0)
+    assert (q.qsize(), q.unacked) == (300, 0)
+
+
+def test_of_many_messages_taken_one_by_one_each_has_its_lease(make_queue: Any, clock: Any) -> None:
+    q = make_queue(lease=10.0, clock=clock)
+    q.put_many([b""] * 300)
+    for _ in range(150):
+        q.get()
+        q.ack(q.get())
+    clock.advance(10.0)
+    assert (q.qsize(), q.unacked) == (150, 0)
+
+
+def test_a_lease_ends_in_time_though_the_clock_has_stepped_back(
+    make_queue: Any, clock: Any
+) -> None:
+    q = make_queue(lease=10.0, clock=clock)
+    q.put_many([b"1", b"2", b"3"])
+    q.get()
+    clock.advance(-50.0)
+    q.get()
+    clock.advance(10.0)
+    assert (q.qsize(), q.unacked) == (2, 1)
+    assert q.get().body == b"2"
+
+
 def test_without_a_lease_a_message_is_held_for_ever(make_queue: Any, clock: Any) -> None:
     q = make_queue(clock=clock)
     q.put(b"work")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -77,6 +79,36 @@ def test_a_second_opener_is_refused_at_once(tmp_path: Path) -> None:
             FileQueue(tmp_path / "q")
         assert queue.get().body == b"mine"
     FileQueue(tmp_path / "q").close()
+
+
+def test_another_process_is_refused_at_once(tmp_path: Path) -> None:
+    opening = "import sys; from simlib.queues import FileQueue; FileQueue(sys.argv[1])"
+    with FileQueue(tmp_path / "q") as queue:
+        queue.put(b"mine")
+        child = subprocess.run(
+            [sys.executable, "-c", opening, tmp_path / "q"],
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert child.returncode == 1
+        assert "QueueLockedError" in child.stderr
+        assert "belongs to one process at a time" in child.stderr.replace("\n", " ")
+        assert queue.get().body == b"mine"
+
+
+@pytest.mark.parametrize("sync", ["always", "batch", "never"])
+def test_a_queue_that_is_dropped_unclosed_gives_its_files_up(tmp_path: Path, sync: Any) -> None:
+    queue = FileQueue(tmp_path / "q", sync=sync)
+    queue.put_many([b"1", b"2"])
+    queue.get()
+    del queue
+    gc.collect()  # Its timer may be at work for it.
+    with FileQueue(tmp_path / "q") as again:
+        assert [(message.body, message.attempts) for message in again.get_many(2)] == [
+            (b"1", 2),
+            (b"2", 1),
+        ]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system doesn't fork")

@@ -26,7 +26,7 @@ from simlib.queues import (
     recover,
 )
 from simlib.queues.sqlite import database
-from simlib.queues.sqlite.wal import read_log
+from simlib.queues.sqlite.wal import read_wal
 
 
 @pytest.fixture
@@ -221,9 +221,9 @@ def test_flush_commits_once_more_in_order_to_sync(path: Path, sync: Any) -> None
         for _ in range(2):
             q.ack(q.get())
             q.put(b"2")
-            before = read_log(path.with_name("q.db-wal"))
+            before = read_wal(path.with_name("q.db-wal"))
             q.flush()
-            after = read_log(path.with_name("q.db-wal"))
+            after = read_wal(path.with_name("q.db-wal"))
             assert before is not None
             assert after is not None
             assert len(after.commits) == len(before.commits) + 1
@@ -448,3 +448,24 @@ def _refuses(call: Callable[[], Any]) -> bool:
     except QueueError:
         return True
     return False
+
+
+def test_handles_that_put_in_turns_give_every_id_once(tmp_path: Path) -> None:
+    with SQLiteQueue(tmp_path / "q.db") as one, SQLiteQueue(tmp_path / "q.db") as two:
+        ids = [queue.put(b"") for queue in (one, one, one, two, one, two, two, two, one, one, two)]
+        assert ids == list(range(1, 12))
+        assert [message.id for message in one.get_many(20)] == ids
+
+
+def test_an_id_that_somebody_else_gave_is_not_given_again_once_its_message_is_done(
+    tmp_path: Path,
+) -> None:
+    with SQLiteQueue(tmp_path / "q.db") as one, SQLiteQueue(tmp_path / "q.db") as two:
+        one.put_many([b"1", b"2"])
+        assert [one.put(b"3"), one.put(b"4"), one.put(b"5")] == [3, 4, 5]
+        two.ack_many(two.get_many(5))
+        assert two.put(b"6") == 6
+        two.ack(two.get())
+        assert one.put(b"7") == 7
+        assert one.ids() == {7}
+        assert two.get().body == b"7"

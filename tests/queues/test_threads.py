@@ -24,6 +24,9 @@ def _threads_take_turns_often() -> Iterator[None]:
     sys.setswitchinterval(usual)
 
 
+_ROOM = ("records.py", "segments.py")
+
+
 def restless(call: Callable[..., Any]) -> Callable[..., Any]:
     """The same call, but in queues it lets other threads go on wherever they may do so.
 
@@ -37,7 +40,7 @@ def restless(call: Callable[..., Any]) -> Callable[..., Any]:
         return trace
 
     def enter(frame: FrameType, event: str, arg: Any) -> Any:
-        if not is_ours(frame.f_code) or frame.f_code.co_filename.endswith("segments.py"):
+        if not is_ours(frame.f_code) or frame.f_code.co_filename.endswith(_ROOM):
             return None
         frame.f_trace_opcodes, frame.f_trace_lines = True, False
         return trace

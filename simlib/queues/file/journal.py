@@ -1,6 +1,6 @@
 """The log of a :class:`FileQueue`: where each message is, what has become of it, and the space.
 
-``segments`` documents the files byte by byte, and ``log`` reads them.
+``records`` documents the files byte by byte, and ``reader`` reads them.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from ..base import CorruptQueueError, Sync
+from ..errors import CorruptQueueError, recovery
+from ..message import Sync
 from .mark import Mark, MarkFile
 from .reader import Log, read_log
-from .segments import (
+from .records import (
     CLAIM,
     HEADER_SIZE,
     PUT,
@@ -23,7 +24,6 @@ from .segments import (
     Header,
     Put,
     Record,
-    Segment,
     TornError,
     content_of,
     encode_closed,
@@ -32,8 +32,8 @@ from .segments import (
     put_in,
     read_record,
     size_of,
-    sync_directory,
 )
+from .segments import Segment, sync_directory
 from .writer import NO_ROOM, LogWriter
 
 __all__ = ["Journal"]
@@ -146,7 +146,7 @@ class Journal(LogWriter):
         if content is None:
             raise CorruptQueueError(
                 f"message {number} is damaged in {segment.file} at byte {offset}. It is set aside, "
-                f"the others are delivered; simlib.queues.recover({str(self.directory)!r}) makes a "
+                f"the others are delivered; {recovery(self.directory)} makes a "
                 "new queue without it",
                 segment.file,
                 offset,

@@ -32,7 +32,8 @@ from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
 
-from .segments import VERSION, open_file, read_at, sync_directory, write_all
+from .records import VERSION
+from .segments import open_file, read_at, sync_directory, write_all
 
 __all__ = ["Mark", "MarkFile", "read_mark"]
 

@@ -1,28 +1,22 @@
 """A queue in files: an append-only log that survives its process, and at a price the machine.
 
-``segments`` documents the files byte by byte.
+``records`` documents the files byte by byte.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from math import inf
 from os import PathLike
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
-from ..base import (
-    Clock,
-    CorruptQueueError,
-    Message,
-    QueueError,
-    Sync,
+from ..checks import (
     check_body,
     check_message,
     check_options,
@@ -30,13 +24,18 @@ from ..base import (
     check_timeout,
     encode_headers,
 )
+from ..errors import CorruptQueueError, QueueError, too_large
+from ..forks import belongs_to_parent
 from ..local import Entry, LocalQueue
+from ..message import Clock, Message, Sync
 from ..timer import Timer
 from .journal import Journal
 from .reader import Log
-from .segments import LONGEST, Put
+from .records import LARGEST, Put
 
-__all__ = ["FileQueue", "Sync"]
+__all__ = ["FileQueue"]
+
+_T = TypeVar("_T")
 
 _CACHE = 4 << 20
 """Bytes of bodies that are also kept in memory, for consumers that keep up."""
@@ -63,7 +62,8 @@ class FileQueue(LocalQueue):
     delivered again, which at-least-once delivery allows. With ``sync_acks`` an ack, too, returns
     only once it is on disk.
 
-    Messages that were delivered and not acked are ready again when the queue is opened again.
+    Messages that were delivered and not acked are ready again when the queue is opened again. A
+    queue that is dropped without ``close`` gives its files up as a killed process does.
 
     Parameters
     ----------
@@ -135,16 +135,18 @@ class FileQueue(LocalQueue):
             sync,
             sync_acks,
             self._lock,
-            self._notice_sync,
-            self._deliveries,
+            _weakly(self._notice_sync),
+            _weakly(self._deliveries),
         )
+        # A queue that is dropped unclosed leaves its files as a killed process does.
+        weakref.finalize(self, self._journal.abandon).atexit = False
         try:
             with self._lock:
                 self._load(self._journal.read())
         except BaseException:
             self._journal.abandon()
             raise
-        _open_queues.add(self)
+        belongs_to_parent(self)
         if sync == "batch" and batch_time is not None:
             self._timer = Timer(self._sync_in_time, batch_time)
 
@@ -179,7 +181,7 @@ class FileQueue(LocalQueue):
             or priority != 0
             or delay != 0
             or self.maxsize > 0
-            or len(body) > LONGEST
+            or len(body) > LARGEST
         ):
             return self.put_many(
                 (body,), block, timeout, headers=headers, priority=priority, delay=delay
@@ -199,7 +201,7 @@ class FileQueue(LocalQueue):
                     self._plain.append((number, body))
                 else:
                     self._plain.append((number, b""))
-                if self._getters:
+                if self._sleepers:
                     self._arrived.notify()
         if self.sync != "never":
             self._make_safe(sequence)
@@ -221,13 +223,10 @@ class FileQueue(LocalQueue):
             check_timeout(timeout)
         text = b"" if headers is None else encode_headers(headers).encode()
         for body in bodies:
-            if len(text) + len(body) > LONGEST:
-                raise ValueError(
-                    f"headers and body must be at most {LONGEST:,} bytes together, "
-                    f"got {len(text) + len(body):,}"
-                )
+            if len(text) + len(body) > LARGEST:
+                raise too_large(len(text) + len(body), LARGEST)
         with self._lock:
-            self._wait_for_room(len(bodies), block, timeout)
+            self._wait_until_fit(len(bodies), block, timeout)
             ids = range(self._last_id + 1, self._last_id + 1 + len(bodies))
             sequence = self._write_puts(ids, bodies, text, priority, delay)
         self._make_safe(sequence)
@@ -257,7 +256,7 @@ class FileQueue(LocalQueue):
             self._unsynced.append((sequence, ids[0], ids[-1], priority, due))
         else:
             any(seen)
-            if self._getters:
+            if self._sleepers:
                 self._arrived.notify(len(ids))
         return sequence
 
@@ -320,9 +319,9 @@ class FileQueue(LocalQueue):
             self._plain.popleft()
             return message
 
-    def _requeue(self, number: int) -> None:
+    def _requeue(self, number: int) -> bool:
         self._returned[number] = self._unacked[number].attempts
-        super()._requeue(number)
+        return super()._requeue(number)
 
     def _deliveries(self, number: int) -> int:
         held = self._unacked.get(number)
@@ -343,9 +342,10 @@ class FileQueue(LocalQueue):
             for number in ids:
                 self._returned.pop(number, None)
 
-    def _forget(self, ids: Collection[int]) -> None:
-        super()._forget(ids)
+    def _forget(self, ids: Collection[int]) -> bool:
+        done = super()._forget(ids)
         self._journal.clear_away()
+        return done
 
     def ack(self, message: Message) -> None:
         try:
@@ -401,7 +401,7 @@ class FileQueue(LocalQueue):
                 self._seen = last
                 any(seen)
             self._unsynced.popleft()
-            if self._getters:
+            if self._sleepers:
                 self._arrived.notify(last + 1 - first)
 
     def _look(self) -> None:
@@ -457,7 +457,11 @@ class FileQueue(LocalQueue):
         self._end()
         if self._timer is not None:
             self._timer.stop()
-        _open_queues.discard(self)
+
+    def _leave_to_parent(self) -> None:
+        self._share(threading.Lock())
+        self._unusable = True
+        self._journal.abandon()
 
     def _kill(self) -> None:
         with self._lock:
@@ -470,20 +474,14 @@ class FileQueue(LocalQueue):
             self._let_go()
 
 
-_open_queues: weakref.WeakSet[FileQueue] = weakref.WeakSet()
+def _weakly(method: Callable[..., _T]) -> Callable[..., _T]:
+    """A method that doesn't keep its object alive; whoever calls it, the object does."""
+    reference = weakref.WeakMethod(method)
 
+    def call(*values: Any) -> _T:
+        alive = reference()
+        assert alive is not None
+        result: _T = alive(*values)
+        return result
 
-def _forget_in_child() -> None:
-    """A fork has the files and not the lock: what is open belongs to the parent.
-
-    Threads of the parent may have held any lock when the child was made, so none is touched.
-    """
-    for queue in list(_open_queues):
-        queue._lock = threading.Lock()
-        queue._unusable = True
-        queue._journal.abandon()
-    _open_queues.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_in_child)
+    return call

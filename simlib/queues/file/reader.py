@@ -11,9 +11,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
-from ..base import CorruptQueueError, QueueError, RecoveryWarning
+from ..errors import CorruptQueueError, QueueError, RecoveryWarning, recovery
 from .mark import Mark, read_mark
-from .segments import (
+from .records import (
     CLAIM,
     HEADER_SIZE,
     MAGIC,
@@ -28,9 +28,8 @@ from .segments import (
     read_header,
     read_record,
     records_after,
-    segment_files,
-    sync_directory,
 )
+from .segments import segment_files, sync_directory
 
 __all__ = ["Log", "Waiting", "read_log", "salvage"]
 
@@ -247,7 +246,7 @@ def _cut(directory: Path, files: list[Path], damage: _Damage, mark: Mark) -> Non
 def _corrupt(file: Path, offset: int, what: str) -> CorruptQueueError:
     return CorruptQueueError(
         f"{file} is damaged at byte {offset}: {what}. Copy {file.parent} to a safe place; then "
-        f"simlib.queues.recover({str(file.parent)!r}) makes a new queue of what can be read",
+        f"{recovery(file.parent)} makes a new queue of what can be read",
         file,
         offset,
     )

@@ -1,6 +1,7 @@
 """Writing a log of segments: appending, going on in a new file, and bringing it all to disk.
 
-What the records mean is for :class:`Journal` to say.
+What the records mean is for :class:`Journal` to say, which is this class gone on with: one in two
+files.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
-from ..base import QueueClosedError, QueueError, QueueLockedError
+from ..errors import QueueError, QueueLockedError, is_closed
 from ..locks import lock_directory
 from .mark import Mark, MarkFile
-from .segments import HEADER_SIZE, Header, Segment, make_directory
+from .records import HEADER_SIZE, Header
+from .segments import Segment, make_directory
 
 __all__ = ["NO_ROOM", "LogWriter"]
 
@@ -116,7 +118,7 @@ class LogWriter:
                 "disk is not known. Close the queue, see to the disk, and open it again"
             )
         if self.is_closed:
-            raise QueueClosedError("the queue is closed")
+            raise is_closed()
 
     # Appending
 

@@ -10,17 +10,22 @@ import sqlite3
 import warnings
 from pathlib import Path
 
-from ..base import CorruptQueueError, RecoveryWarning
+from ..errors import CorruptQueueError, RecoveryWarning, recovery
 from .owners import DeadOwner
 from .schema import COUNTS, HELD, NEWEST, intact
-from .wal import Log
+from .wal import WriteAheadLog
+
+__all__ = ["compare_with_marks", "corrupt", "look_through"]
 
 
-def corrupt(path: Path, what: str, offset: int | None = None) -> CorruptQueueError:
-    """The error that says what is wrong with a file, and what to do."""
+def corrupt(
+    database: Path, what: str, file: Path | None = None, offset: int | None = None
+) -> CorruptQueueError:
+    """The error that says what is wrong with a database, or another file of it, and what to do."""
+    path = database if file is None else file
     return CorruptQueueError(
-        f"{path} is damaged: {what}. simlib.queues.recover(path) saves the intact messages into a "
-        "new queue",
+        f"{path} is damaged: {what}. {recovery(database)} saves the intact messages into a new "
+        "queue",
         path,
         offset,
     )
@@ -75,7 +80,7 @@ def look_through(cursor: sqlite3.Cursor, path: Path) -> None:
 
 
 def compare_with_marks(
-    cursor: sqlite3.Cursor, path: Path, log: Log | None, dead: list[DeadOwner]
+    cursor: sqlite3.Cursor, path: Path, log: WriteAheadLog | None, dead: list[DeadOwner]
 ) -> None:
     """Notice when the end of the log is missing: what owners did and SQLite does not know."""
     newest = cursor.execute(f"SELECT {NEWEST}").fetchone()[0]
@@ -86,8 +91,8 @@ def compare_with_marks(
     if synced > newest:
         raise CorruptQueueError(
             f"{file} is damaged at byte {offset}: SQLite reads it up to there, to message "
-            f"{newest}, and message {synced} was on disk. simlib.queues.recover(path) saves the "
-            "intact messages into a new queue",
+            f"{newest}, and message {synced} was on disk. {recovery(path)} saves the intact "
+            "messages into a new queue",
             file,
             offset,
         )

@@ -13,16 +13,19 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from ..base import QueueClosedError, QueueError
+from ..blocking import Pauses
+from ..errors import QueueError, is_closed
 from . import schema as sql
 from .check import corrupt
 from .owners import PRIVATE
 from .schema import APPLICATION, PAGE, VERSION, Row
 
+__all__ = ["LARGEST", "LARGEST_LOG", "PATIENCE", "RETRIES", "Database", "beside", "code"]
+
 _T = TypeVar("_T")
 
 PATIENCE = 60.0  # Seconds to wait for another process that holds the write lock.
-SHORTEST, LONGEST = 0.0001, 0.01  # Seconds between two tries to get it.
+RETRIES = Pauses(0.0001, 0.01)  # Between two tries to get it, at most; how long, luck says.
 LARGEST = 999_999_000  # Bytes of a body and its headers, for a row may have a thousand millions.
 _NO_FILE = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR_SHMSIZE)
 LARGEST_LOG = 32 << 20  # Bytes that the log's file keeps when it starts again.
@@ -91,7 +94,7 @@ class Database:
         application = self.do(self.strict, "PRAGMA application_id")[0][0]
         if not application and not self.do(self.strict, "SELECT 1 FROM sqlite_schema"):
             if not new:
-                raise corrupt(beside(self.path, "-wal"), "its start can't be read", 0)
+                raise corrupt(self.path, "its start can't be read", beside(self.path, "-wal"), 0)
             self._create()
             return
         version = self.do(self.strict, "PRAGMA user_version")[0][0]
@@ -134,7 +137,7 @@ class Database:
     ) -> list[Any]:
         """Run a statement that failed, again and again while others write."""
         end = time.monotonic() + PATIENCE
-        longest = SHORTEST
+        longest = RETRIES.shortest
         while code(failure) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             if time.monotonic() > end:
                 raise QueueError(
@@ -142,7 +145,7 @@ class Database:
                     "end it, or let it go on if it was stopped"
                 )
             time.sleep(random.uniform(0, longest))
-            longest = min(2 * longest, LONGEST)
+            longest = min(2 * longest, RETRIES.longest)
             try:
                 return cursor.execute(statement, values).fetchall()
             except sqlite3.Error as error:
@@ -172,7 +175,7 @@ class Database:
     def check(self) -> None:
         """Raise if nothing can be done any more; roll back what an interrupt left undone."""
         if self.closed:
-            raise QueueClosedError("the queue is closed")
+            raise is_closed()
         if self.broken:
             raise QueueError(self.broken)
         self._roll_back()

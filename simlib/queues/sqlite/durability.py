@@ -10,11 +10,13 @@ from collections.abc import Callable
 from math import inf
 from typing import TypeVar
 
-from ..base import Sync
+from ..message import Sync
 from . import schema as sql
 from .database import Database, code
 from .owners import ACKED, PUT, SYNCED, TAKEN, Owner
 from .schema import PAGE
+
+__all__ = ["CHECKPOINT", "CHECKPOINT_UNSYNCED", "LARGE", "Durability", "reserve"]
 
 _T = TypeVar("_T")
 

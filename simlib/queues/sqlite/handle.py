@@ -6,15 +6,17 @@ import os
 import sqlite3
 from pathlib import Path
 
-from ..base import Sync
+from ..message import Sync
 from . import schema as sql
-from . import transactions as transactions
+from . import transactions
 from .check import compare_with_marks, corrupt, look_through
 from .database import Database, beside
 from .durability import Durability, reserve
 from .owners import DeadOwner, Owner, anybody_else, opening, others
 from .schema import PAGE
-from .wal import Log, read_log
+from .wal import WriteAheadLog, read_wal
+
+__all__ = ["Handle"]
 
 _FIRST = 8 * PAGE  # More bytes than the log of a new queue has.
 
@@ -42,7 +44,7 @@ class Handle:
             try:
                 for owner in dead:
                     owner.give_reserve()
-                log = None if alive else read_log(beside(path, "-wal"))
+                log = None if alive else read_wal(beside(path, "-wal"))
                 _check_there(path, alive, log)
                 self.database = Database(path)
                 self._open(alive, dead, log, sync_acks, batch_size)
@@ -54,7 +56,12 @@ class Handle:
                 owner.remove()
 
     def _open(
-        self, alive: int, dead: list[DeadOwner], log: Log | None, sync_acks: bool, batch_size: int
+        self,
+        alive: int,
+        dead: list[DeadOwner],
+        log: WriteAheadLog | None,
+        sync_acks: bool,
+        batch_size: int,
     ) -> None:
         database = self.database
         try:
@@ -79,7 +86,9 @@ class Handle:
             database.disconnect()
             raise
 
-    def _take_over(self, cursor: sqlite3.Cursor, log: Log | None, dead: list[DeadOwner]) -> None:
+    def _take_over(
+        self, cursor: sqlite3.Cursor, log: WriteAheadLog | None, dead: list[DeadOwner]
+    ) -> None:
         """Become the owner of what nobody else has open."""
         look_through(cursor, self._path)
         compare_with_marks(cursor, self._path, log, dead)
@@ -134,7 +143,7 @@ class Handle:
         lost = self.durability.commits_to_sync
         self._end(keep=True, forget=True)
         name = beside(self._path, "-wal")
-        log = read_log(name)
+        log = read_wal(name)
         if lost and log is not None:
             kept = log.commits[: max(0, len(log.commits) - lost)]
             os.truncate(name, kept[-1] if kept else 0)
@@ -164,7 +173,7 @@ class Handle:
         _inherited.append(self.database)
 
 
-def _check_there(path: Path, alive: int, log: Log | None) -> None:
+def _check_there(path: Path, alive: int, log: WriteAheadLog | None) -> None:
     """Refuse to make a database where only its log is left: SQLite would remove that."""
     there = path.exists()
     if (alive or log is not None) and not (there and path.stat().st_size):

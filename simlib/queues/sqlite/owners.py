@@ -38,7 +38,23 @@ from typing import BinaryIO, NamedTuple
 
 from ..locks import lock
 
-PAGE = 4096
+__all__ = [
+    "ACKED",
+    "MARKS_SIZE",
+    "PRIVATE",
+    "PUT",
+    "SYNCED",
+    "TAKEN",
+    "DeadOwner",
+    "Marks",
+    "Owner",
+    "anybody_else",
+    "opening",
+    "others",
+]
+
+MARKS_SIZE = 4096
+"""Bytes before the reserve."""
 PUT, SYNCED, TAKEN, ACKED = 0, 2, 4, 6
 
 PRIVATE = 0o600
@@ -77,9 +93,9 @@ class Owner:
                 self._file = _open(self._path, os.O_CREAT | os.O_EXCL, path)
                 break
         lock(self._file.fileno(), wait=True)
-        self._file.write(bytes(PAGE))
+        self._file.write(bytes(MARKS_SIZE))
         self._file.flush()
-        self._map = mmap.mmap(self._file.fileno(), PAGE)
+        self._map = mmap.mmap(self._file.fileno(), MARKS_SIZE)
         self.marks = memoryview(self._map).cast("q")
         for mark in (PUT, SYNCED, TAKEN, ACKED):
             self.marks[mark + 1] = ~0
@@ -91,9 +107,9 @@ class Owner:
         if not self.has_reserve:
             try:
                 if hasattr(os, "posix_fallocate"):
-                    os.posix_fallocate(self._file.fileno(), PAGE, self._reserve)
+                    os.posix_fallocate(self._file.fileno(), MARKS_SIZE, self._reserve)
                 else:
-                    self._file.seek(PAGE)
+                    self._file.seek(MARKS_SIZE)
                     self._file.write(bytes(self._reserve))
                     self._file.flush()
             except OSError:
@@ -105,7 +121,7 @@ class Owner:
     def give_reserve(self) -> None:
         """Let the queue have the reserved space."""
         self.has_reserve = False  # Before, so that an interrupt between the two does no harm.
-        self._file.truncate(PAGE)
+        self._file.truncate(MARKS_SIZE)
 
     def leave(self, keep: bool = False) -> None:
         """Unlock the file and remove it, or keep it as a killed process does."""
@@ -142,7 +158,7 @@ class DeadOwner:
         self._path = path
         self._file = file
         file.seek(0)
-        page = file.read(PAGE)
+        page = file.read(MARKS_SIZE)
         integers = memoryview(page[: len(page) // 8 * 8]).cast("q")
         values = []
         for mark in (PUT, SYNCED, TAKEN, ACKED):
@@ -154,7 +170,7 @@ class DeadOwner:
     def give_reserve(self) -> None:
         """Let the queue have the space that was reserved."""
         with suppress(OSError):
-            self._file.truncate(min(PAGE, os.fstat(self._file.fileno()).st_size))
+            self._file.truncate(min(MARKS_SIZE, os.fstat(self._file.fileno()).st_size))
 
     def close(self) -> None:
         """Unlock the file and leave it."""

@@ -1,9 +1,9 @@
 """A queue in one SQLite file, shared by threads and processes, that survives their crashes.
 
 For a queue at ``q.db`` there is the database ``q.db``; while it is open, SQLite's write-ahead log
-``q.db-wal`` and its index ``q.db-shm``, a locked file for each open handle
-(:mod:`simlib.queues.owners`), and for moments ``q.db-lock``. After the last close only ``q.db`` is
-left. What is in it says :mod:`simlib.queues.sqlite.schema`.
+``q.db-wal`` and its index ``q.db-shm``, a locked file for each open handle, of which ``owners``
+tells, and for moments ``q.db-lock``. After the last close only ``q.db`` is left; what is in it says
+``schema``.
 """
 
 from __future__ import annotations
@@ -13,38 +13,32 @@ import os
 import sys
 import threading
 import time
-import weakref
 from collections.abc import Callable, Iterable, Mapping
-from math import inf
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from ..base import (
-    Clock,
-    Empty,
-    Full,
-    Message,
-    MessageQueue,
-    QueueError,
-    Sync,
+from ..blocking import BlockingQueue, Pauses
+from ..checks import (
     check_body,
     check_message,
     check_messages,
-    check_most,
     check_options,
     check_sync,
     check_timeout,
     encode_headers,
 )
+from ..errors import QueueError
+from ..forks import belongs_to_parent
+from ..message import Clock, Message, Sync
 from ..timer import Timer
 from .handle import Handle
 from .store import Store
 
-SHORTEST, LONGEST = 0.001, 0.05  # Seconds between two looks for what other processes did.
+__all__ = ["SQLiteQueue"]
 
 
-class SQLiteQueue(MessageQueue):
+class SQLiteQueue(BlockingQueue):
     """Messages in an SQLite file, for threads and processes at once.
 
     ``lease=None`` means: until ack or nack, until the handle that took the message is closed, or
@@ -99,6 +93,9 @@ class SQLiteQueue(MessageQueue):
         The last owner died, and the end of the log was torn or is missing.
     """
 
+    # Nobody tells of what other processes do.
+    _pauses_of_getters = _pauses_of_putters = Pauses(0.001, 0.05)
+
     def __init__(
         self,
         path: str | PathLike[str],
@@ -120,17 +117,12 @@ class SQLiteQueue(MessageQueue):
         self.sync_acks = sync_acks
         self.batch_size = batch_size
         self.batch_time = batch_time
-        self._lock = threading.Lock()
-        self._arrived = threading.Condition(self._lock)
-        self._room = threading.Condition(self._lock)
-        self._getters = 0
-        self._putters = 0
         self._handle = Handle(self.path, sync, sync_acks, batch_size)
         self._store = Store(self._handle, sync, sync_acks, lease, clock)
         self._timer: Timer | None = None
         if sync == "batch" and batch_time is not None:
             self._timer = Timer(self._sync_in_time, batch_time)
-        _open_queues.add(self)
+        belongs_to_parent(self)
 
     # Producers
 
@@ -174,30 +166,19 @@ class SQLiteQueue(MessageQueue):
         if block and self.maxsize > 0:
             check_timeout(timeout)
         text = None if headers is None else encode_headers(headers).encode()
-        if 0 < self.maxsize < len(bodies):
-            raise ValueError(f"{len(bodies)} messages can never fit into maxsize={self.maxsize}")
-        end = inf if timeout is None else time.monotonic() + timeout
-        pause = SHORTEST
+
+        def store() -> range | None:  # The bound may change meanwhile.
+            return self._store.put(bodies, self.maxsize, text, priority, delay)
+
         with self._lock:
-            while True:
-                ids = self._store.put(bodies, self.maxsize, text, priority, delay)
-                if ids is not None:
-                    self._were_put(len(ids))
-                    return list(ids)
-                remaining = end - time.monotonic() if block else 0.0
-                if remaining <= 0:
-                    raise Full
-                self._putters += 1
-                try:
-                    self._room.wait(min(remaining, pause))
-                finally:
-                    self._putters -= 1
-                pause = min(2 * pause, LONGEST)
+            ids = self._wait_for_room(store, len(bodies), block, timeout)
+            self._were_put(len(ids))
+            return list(ids)
 
     def _were_put(self, messages: int) -> None:
         if self._timer is not None:
             self._timer.ask()
-        if self._getters:
+        if self._sleepers:
             self._arrived.notify(messages)
 
     # Consumers
@@ -207,47 +188,16 @@ class SQLiteQueue(MessageQueue):
             if timeout is None:
                 message = self._store.take_next()
                 if message is not None:
-                    self._were_taken()
+                    if self._sleepers:
+                        self._tell_of_taking()
                     return message
             return self._wait_for_messages(1, block, timeout)[0]
 
-    def get_many(
-        self, most: int, block: bool = False, timeout: float | None = None
-    ) -> list[Message]:
-        check_most(most)
-        with self._lock:
-            try:
-                return self._wait_for_messages(min(most, sys.maxsize), block, timeout)
-            except Empty:
-                return []
+    def _take(self, most: int) -> list[Message]:
+        return self._store.take(min(most, sys.maxsize))
 
-    def _wait_for_messages(self, most: int, block: bool, timeout: float | None) -> list[Message]:
-        if block:
-            check_timeout(timeout)
-        end = inf if timeout is None else time.monotonic() + timeout
-        pause = SHORTEST
-        while True:
-            messages = self._store.take(most)
-            if not messages and (not block or pause == LONGEST) and self._handle.bury():
-                messages = self._store.take(most)
-            if messages:
-                self._were_taken()
-                return messages
-            remaining = end - time.monotonic() if block else 0.0
-            if remaining <= 0:
-                raise Empty
-            self._getters += 1
-            try:
-                self._arrived.wait(min(remaining, pause, self._store.due_in(exactly=False)))
-            finally:
-                self._getters -= 1
-            pause = min(2 * pause, LONGEST)
-
-    def _were_taken(self) -> None:
-        if self._putters:
-            self._room.notify_all()
-        if self.lease is not None and self._getters:
-            self._arrived.notify()  # Whoever waits has a new instant to wake up at.
+    def _take_left(self, most: int) -> list[Message]:
+        return self._take(most) if self._handle.bury() else []
 
     def ack(self, message: Message) -> None:
         check_message(message)
@@ -263,7 +213,7 @@ class SQLiteQueue(MessageQueue):
         check_message(message)
         with self._lock:
             self._store.nack(message, requeue)
-            if requeue and self._getters:
+            if requeue and self._sleepers:
                 self._arrived.notify()
 
     # The rest
@@ -294,6 +244,9 @@ class SQLiteQueue(MessageQueue):
         with self._lock:
             return self._store.ids()
 
+    def _due_in(self) -> float:
+        return self._store.due_in(exactly=False)
+
     def due_in(self) -> float:
         with self._lock:
             return self._store.due_in(exactly=True)
@@ -318,8 +271,16 @@ class SQLiteQueue(MessageQueue):
         """Give back what this handle holds, sync, and leave one tidy file if it was the last."""
         self._end(self._handle.close)
 
+    def _leave_to_parent(self) -> None:
+        self._share(threading.Lock())
+        self._handle.leave_to_parent()
+
     def _kill(self) -> None:
         self._end(self._handle.kill)
+
+    def _confine(self, size: int) -> None:
+        with self._lock:
+            self._handle.database.confine(size)
 
     def _lose_power(self) -> None:
         self._end(self._handle.lose_power)
@@ -332,26 +293,9 @@ class SQLiteQueue(MessageQueue):
             try:
                 close()
             finally:
-                self._arrived.notify_all()
-                self._room.notify_all()
+                self._tell_all()
                 if self._timer is not None:
                     self._timer.stop()
-                _open_queues.discard(self)
-
-
-_open_queues: weakref.WeakSet[SQLiteQueue] = weakref.WeakSet()
-
-
-def _leave_to_parent() -> None:
-    """In a forked child: what is open belongs to the parent, whose threads may hold any lock."""
-    for queue in list(_open_queues):
-        queue._lock = threading.Lock()
-        queue._handle.leave_to_parent()
-    _open_queues.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_leave_to_parent)
 
 
 def _check_place(path: Path) -> None:

@@ -14,13 +14,15 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..base import QueueError, Salvage
+from ..errors import Salvage, is_open
 from . import schema as sql
 from .database import beside
 from .owners import opening, others
 from .queue import SQLiteQueue
 from .schema import PAGE, intact
-from .wal import FRAME_HEADER, read_log
+from .wal import FRAME_HEADER, read_wal
+
+__all__ = ["has_log", "recover_sqlite"]
 
 _LEAF, _TREE = 0x0D, (0x02, 0x05, 0x0A, 0x0D)
 _COLUMNS, _COLUMNS_ASIDE = 14, 6  # Of a message, and of one that was set aside.
@@ -78,7 +80,7 @@ def recover_sqlite(path: str | PathLike[str], into: str | PathLike[str]) -> Salv
         for owner in dead:
             owner.close()
         if alive:
-            raise QueueError(f"{source} is open; close it before recovering it")
+            raise is_open(source)
         pages = _pages(source, lost)
     rows: dict[int, _Row] = {}
     counts: list[Any] = []
@@ -125,7 +127,7 @@ def _pages(path: Path, lost: _Lost) -> dict[int, _Page]:
 def _add_log(path: Path, pages: dict[int, _Page], size: int, lost: _Lost) -> int:
     """Put the pages in the log in the place of older ones; how many pages there should be."""
     file = beside(path, "-wal")
-    log = read_log(file)
+    log = read_wal(file)
     if log is None or log.page_size != PAGE:
         if log is not None:
             lost.append((file, 0, "the log is unreadable"))

@@ -34,6 +34,50 @@ from collections.abc import Iterable
 from typing import Any
 from zlib import crc32
 
+__all__ = [
+    "ACK",
+    "APPLICATION",
+    "ATTEMPT",
+    "COUNTS",
+    "COUNT_DELAYED",
+    "COUNT_RETURNED",
+    "COUNT_TAKEN",
+    "DUE",
+    "END_DELAYS",
+    "END_LEASES",
+    "FIND_FIRST_LEASE",
+    "HELD",
+    "IDS",
+    "NACK",
+    "NEWEST",
+    "NEWEST_AND_WAITING",
+    "NEXT",
+    "NEXT_SEVERAL",
+    "NOT_DUE_BEFORE",
+    "PAGE",
+    "PLAIN",
+    "PUT_ANY",
+    "PUT_BODY",
+    "PUT_NEXT",
+    "PUT_PLAIN",
+    "REMOVE",
+    "RETURN",
+    "RETURN_ALL",
+    "SCHEMA",
+    "SET_ASIDE",
+    "TAKE",
+    "TAKE_PLAIN",
+    "TOUCH",
+    "UNACKED",
+    "VERSION",
+    "WAITING",
+    "Row",
+    "intact",
+    "seal",
+    "start",
+    "statements",
+]
+
 APPLICATION, VERSION = 0x73514D71, 1
 PAGE = 4096
 PLAIN = crc32(b"0")  # Where the checksum of a message with nothing but a body begins.
@@ -57,6 +101,12 @@ INSERT INTO message (id, seal, due, body, head, taken, last, delayed)
 COUNTS = "SELECT head, taken, last, delayed, seal FROM message WHERE id = 0"
 NEWEST = "max((SELECT max(id) FROM message), (SELECT last FROM message WHERE id = 0))"
 PUT_PLAIN = f"INSERT INTO message (id, seal, body) VALUES (1 + {NEWEST}, ?1 + 1 + {NEWEST}, ?2)"
+# The same with an id that follows the last one that this handle gave: it fails unless it is still
+# the next. A message that had it is there, or was taken, and then so is the highest id ever taken.
+PUT_NEXT = (
+    "INSERT INTO message (id, seal, body) "
+    "VALUES (?1, iif((SELECT last FROM message WHERE id = 0) < ?1, ?2, NULL), ?3)"
+)
 PUT_BODY = "INSERT INTO message (id, seal, body) VALUES (?, ?, ?)"
 PUT_ANY = (
     "INSERT INTO message (id, seal, due, mirror, place, priority, headers, body) "

@@ -4,18 +4,26 @@ the disk was full and there is space in reserve, and accounted for."""
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import inf
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 from zlib import crc32
 
-from ..base import Clock, CorruptQueueError, LeaseLostError, Message, Sync
+from ..errors import CorruptQueueError, not_held, too_large
+from ..message import Clock, Message, Sync
 from . import schema as sql
-from . import transactions as transactions
-from .database import LARGEST
+from . import transactions
+from .database import LARGEST, code
 from .durability import LARGE
 from .handle import Handle
 from .schema import PAGE, PLAIN
+
+__all__ = ["Store"]
+
+_T = TypeVar("_T")
+
+_OTHERS_WRITE = (sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+"""What SQLite says when another handle writes, or has put meanwhile."""
 
 
 class Store:
@@ -42,24 +50,56 @@ class Store:
         self._owner = handle.owner.number
         self._lazy = handle.database.lazy
         self._putter = handle.database.strict if sync == "always" else self._lazy
+        self._put = self._putter.execute
+        self._next = 0
+        """The id that is next if nobody else puts; 0: not known."""
+        self._last_put = 0
+        """The id of the last message of a put that had to ask."""
         self._settler = handle.database.strict if sync_acks else self._lazy
         self._path = handle.database.path
         self._lease = lease
         self._clock = clock
+
+    def _do(self, work: Callable[..., _T], *values: object, by: sqlite3.Cursor | None = None) -> _T:
+        """Call ``work`` with a cursor and values in one transaction, with the space in reserve
+        where the disk is full."""
+        cursor = self._lazy if by is None else by
+        result: _T = self._durability.with_room(self._database.work, cursor, work, *values)
+        return result
 
     def put_plain(self, body: bytes) -> int:
         """Store a message that has nothing but a body, and has room; its id."""
         if self._database.in_doubt or self._durability.full or len(body) > LARGE:
             _check_size((body,), None)
             self._durability.check_room(len(body))
-        values = (crc32(body, PLAIN), body)
+        seal = crc32(body, PLAIN)
+        number = self._next
+        if number:
+            try:
+                self._put(sql.PUT_NEXT, (number, seal + number, body))
+            except sqlite3.Error as error:
+                self._next = number = 0
+                if code(error) not in _OTHERS_WRITE:
+                    self._database.fail(error)
+        if not number:
+            number = self._put_after_others(seal, body)
+        else:
+            self._next = number + 1
+        self._durability.was_put(number, 1, 1 + len(body) // PAGE)
+        return number
+
+    def _put_after_others(self, seal: int, body: bytes) -> int:
+        """Store a message with the id that is next, whoever gave the last one."""
+        values = (seal, body)
         try:
-            self._putter.execute(sql.PUT_PLAIN, values)
+            self._put(sql.PUT_PLAIN, values)
         except sqlite3.Error as error:
             self._database.again(error, self._putter, sql.PUT_PLAIN, values)
         number = self._putter.lastrowid
         assert number is not None
-        self._durability.was_put(number, 1, 1 + len(body) // PAGE)
+        # While handles take turns, it is better not to guess.
+        self._next = number + 1 if number == self._last_put + 1 else 0
+        self._last_put = number
         return number
 
     def put(
@@ -80,7 +120,7 @@ class Store:
         self._durability.check_room(size)
         due = self._clock() + delay if delay else None
         ids = self._database.work(
-            *(self._putter, transactions.put, bodies, maxsize, headers, priority, due)
+            self._putter, transactions.put, bodies, maxsize, headers, priority, due
         )
         if ids is not None:
             self._durability.was_put(ids[-1], len(ids), 2 + len(ids) // 8 + size // PAGE)
@@ -89,10 +129,7 @@ class Store:
     def take_next(self) -> Message | None:
         """Take the message that is next in the order of ids, if nothing else may go first; the
         short way."""
-        message: Message | None = self._durability.with_room(
-            *(self._database.work, self._lazy, transactions.take_next),
-            *(self._owner, self._lease, self._clock),
-        )
+        message = self._do(transactions.take_next, self._owner, self._lease, self._clock)
         if message is not None:
             self._durability.was_taken(message[0], 1)
         return message
@@ -101,12 +138,7 @@ class Store:
         """Take up to so many messages in their order."""
         if not self.sizes()[0]:
             return []
-        bad: int | None
-        messages: list[Message]
-        bad, messages = self._durability.with_room(
-            *(self._database.work, self._lazy, transactions.take, most),
-            *(self._owner, self._lease, self._clock),
-        )
+        bad, messages = self._do(transactions.take, most, self._owner, self._lease, self._clock)
         if bad is not None:
             self._set_aside(bad)
         if messages:
@@ -115,7 +147,7 @@ class Store:
 
     def _set_aside(self, number: int) -> NoReturn:
         """Have a damaged message in nobody's way, and report it."""
-        self._durability.with_room(self._database.work, self._lazy, transactions.set_aside, number)
+        self._do(transactions.set_aside, number)
         self._durability.was_written(3)
         raise CorruptQueueError(
             f"message {number} in {self._path} is damaged: its checksum does not fit its content. "
@@ -139,10 +171,7 @@ class Store:
     def ack_many(self, messages: Sequence[Message]) -> None:
         """Remove messages that are held, all or none."""
         try:
-            self._durability.with_room(
-                *(self._database.work, self._settler, transactions.ack),
-                *(messages, self._clock()),
-            )
+            self._do(transactions.ack, messages, self._clock(), by=self._settler)
         except transactions.NotHeldError as error:
             self._refuse_to_settle(error.message)
         if messages:
@@ -152,9 +181,7 @@ class Store:
         """Make a message that is held ready, or remove it."""
         values = (message.id, message.attempts, self._clock())
         if requeue:
-            done = self._durability.with_room(
-                self._database.work, self._lazy, transactions.give_back, sql.NACK, values
-            )
+            done = self._do(transactions.give_back, sql.NACK, values)
         else:
             self._durability.with_room(self._database.do, self._lazy, sql.ACK, values)
             done = self._lazy.rowcount
@@ -165,22 +192,12 @@ class Store:
     def _refuse_to_settle(self, message: Message) -> NoReturn:
         self.release()
         row = self._database.do(self._lazy, sql.ATTEMPT, (message.id,))
-        if row and row[0][0] != message.attempts:
-            raise LeaseLostError(
-                f"message {message.id} in attempt {message.attempts} has passed on: its lease ran "
-                f"out, and another consumer holds it in attempt {row[0][0]}"
-            )
-        raise LeaseLostError(
-            f"message {message.id} in attempt {message.attempts} is not held: it was acked or "
-            "nacked before, its lease ran out, or it came from another queue"
-        )
+        raise not_held(message, row[0][0] if row else None)
 
     def release(self) -> None:
         """Make ready what has fallen due."""
         if self.due_in(exactly=False) == 0:
-            self._durability.with_room(
-                self._database.work, self._lazy, transactions.release, self._clock()
-            )
+            self._do(transactions.release, self._clock())
             self._durability.was_written(3)
 
     def due_in(self, exactly: bool) -> float:
@@ -209,6 +226,4 @@ def _check_size(bodies: Sequence[bytes], headers: bytes | None) -> None:
     """Refuse a message for which a row has no room."""
     size = max(map(len, bodies)) + len(headers or b"")
     if size > LARGEST:
-        raise ValueError(
-            f"a message must have at most {LARGEST} bytes, headers included; got {size} bytes"
-        )
+        raise too_large(size, LARGEST)

@@ -8,9 +8,11 @@ from math import inf
 from sqlite3 import Cursor
 from zlib import crc32
 
-from ..base import Clock, Message
+from ..message import Clock, Message
 from . import schema as sql
 from .schema import Row, intact
+
+__all__ = ["NotHeldError", "ack", "give_back", "put", "release", "set_aside", "take", "take_next"]
 
 _new_message = tuple.__new__
 

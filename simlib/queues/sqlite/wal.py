@@ -16,6 +16,8 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
+__all__ = ["FRAME_HEADER", "HEADER", "Frame", "WriteAheadLog", "read_wal"]
+
 HEADER, FRAME_HEADER = 32, 24
 
 
@@ -34,7 +36,7 @@ class Frame:
 
 
 @dataclass(frozen=True)
-class Log:
+class WriteAheadLog:
     """What a log holds of the present run."""
 
     frames: tuple[Frame, ...]
@@ -59,7 +61,7 @@ class Log:
         return max(0, self.size - self.end)
 
 
-def read_log(path: Path) -> Log | None:
+def read_wal(path: Path) -> WriteAheadLog | None:
     """The log of a database, None where there is none.
 
     Parameters
@@ -72,13 +74,13 @@ def read_log(path: Path) -> Log | None:
     except FileNotFoundError:
         return None
     if len(data) < HEADER:
-        return Log((), 0, (), 0, len(data)) if data else None
+        return WriteAheadLog((), 0, (), 0, len(data)) if data else None
     magic, _, page_size, _, salt_1, salt_2, sum_1, sum_2 = struct.unpack_from(">8I", data)
     order = ">" if magic & 1 else "<"
     checksum = _checksum(data[:24], order, (0, 0))
     intact = magic >> 1 == 0x377F0682 >> 1 and checksum == (sum_1, sum_2)
     if page_size < 512 or page_size > 65536 or page_size & (page_size - 1):
-        return Log((), 0, (), 0, len(data))
+        return WriteAheadLog((), 0, (), 0, len(data))
     frames, commits = [], []
     end = HEADER if intact else 0
     size = end if intact else len(data)
@@ -105,7 +107,7 @@ def read_log(path: Path) -> Log | None:
     tail = HEADER + (len(data) - HEADER) // step * step
     if tail < len(data) and _salts(data, tail) in ((salt_1, salt_2), None) and size == tail:
         size = len(data)  # A frame that was cut off.
-    return Log(tuple(frames), page_size, tuple(commits), end, size)
+    return WriteAheadLog(tuple(frames), page_size, tuple(commits), end, size)
 
 
 def _salts(data: bytes, offset: int) -> tuple[int, int] | None:
