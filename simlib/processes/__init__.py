@@ -5,7 +5,8 @@ from ..extras import require
 require("sim", __name__)
 
 from .calls.service import Caller, Publisher, Service
-from .environment import Draws, Environment, Timer
+from .draws import Draws
+from .environment import Environment, Timer
 from .faults import Faults, Outage, Slowdown
 from .point_to_point.consumer import Consumer
 from .point_to_point.crashes import Crash

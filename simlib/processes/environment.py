@@ -1,23 +1,18 @@
-"""Simulated time, and a random stream for everyone who asks by name."""
+"""Simulated time, and the timers that processes wait with."""
 
 from __future__ import annotations
 
-import hashlib
-from array import array
-from collections.abc import Iterator
 from heapq import heappop, heappush
-from itertools import chain
 from math import inf
 from typing import Any, final
 
 import numpy as np
 import simpy
-from numpy.typing import NDArray
 from simpy.events import Event
 
-from ..distributions import Distribution
+from .draws import stream
 
-__all__ = ["Draws", "Environment", "Timer", "samples", "stream"]
+__all__ = ["Environment", "Timer"]
 
 
 class Environment(simpy.Environment):
@@ -68,10 +63,17 @@ class Environment(simpy.Environment):
         """Execute the events before an instant (s); the clock stays at the last of them."""
         queue: list[Any] = self._queue
         while queue and queue[0][0] < end:
-            self._now, _, _, event = heappop(queue)
+            time, _, number, event = heappop(queue)
             if isinstance(event, Timer):
+                self._now = time
                 self._resume(event)
                 continue
+            if isinstance(event, _Deadline):
+                if event.number == number:
+                    self._now = time
+                    event.pass_by(self)
+                continue
+            self._now = time
             callbacks = event.callbacks
             event.callbacks = None
             for callback in callbacks:
@@ -82,11 +84,26 @@ class Environment(simpy.Environment):
     def step(self) -> None:
         """Execute the next event."""
         queue: list[Any] = self._queue
+        self._drop_stale()
         if queue and isinstance(queue[0][3], Timer):
             self._now, _, _, timer = heappop(queue)
             self._resume(timer)
+        elif queue and isinstance(queue[0][3], _Deadline):
+            self._now, _, _, deadline = heappop(queue)
+            deadline.pass_by(self)
         else:
             super().step()
+
+    def peek(self) -> float:
+        """When the next event is (s); infinite if there is none."""
+        self._drop_stale()
+        return super().peek()
+
+    def _drop_stale(self) -> None:
+        """Take deadlines that no longer count off the top of the schedule."""
+        queue: list[Any] = self._queue
+        while queue and isinstance(queue[0][3], _Deadline) and queue[0][3].number != queue[0][2]:
+            heappop(queue)
 
     def _resume(self, timer: Timer) -> None:
         """Let the process go on that waits for its timer."""
@@ -114,19 +131,6 @@ def _wait_for(process: simpy.Process, awaited: Any) -> None:
     else:
         process._target = awaited
         callbacks.append(process._resume)
-
-
-def stream(seed: int, name: str) -> np.random.Generator:
-    """The random stream that ``name`` has in a run with this seed."""
-    key = np.frombuffer(hashlib.blake2b(name.encode(), digest_size=16).digest(), "<u4")
-    sequence = np.random.SeedSequence(seed, spawn_key=tuple(int(word) for word in key))
-    return np.random.Generator(np.random.PCG64(sequence))
-
-
-def samples(durations: Distribution, env: Environment, name: str) -> Iterator[float]:
-    """Durations (s) one by one, from the stream of that name."""
-    blocks = durations.blocks(env.stream(name))
-    return chain.from_iterable(block.tolist() for block in blocks)
 
 
 @final
@@ -171,28 +175,3 @@ class Timer(Event):
         """Wake the process that waits, now, with a value."""
         self._value = value
         heappush(self._schedule, (self.env._now, self._priority, self._next_number(), self))
-
-
-class Draws:
-    """The i-th draw of a stream, for any i: the work that message i brings, whoever does it.
-
-    Because a message keeps its number, two runs with the same seed give it the same work even when
-    they serve it in another order.
-    """
-
-    def __init__(self, distribution: Distribution, rng: np.random.Generator) -> None:
-        self.values = array("d")
-        """What was drawn so far (s); read it directly where speed matters."""
-        self._distribution = distribution
-        self._blocks: Iterator[NDArray[np.float64]] = distribution.blocks(rng)
-
-    def __getitem__(self, number: int) -> float:
-        while number >= len(self.values):
-            block = next(self._blocks, None)
-            if block is None:
-                raise IndexError(
-                    f"{self._distribution} has {len(self.values)} values, and message "
-                    f"{number + 1} needs one"
-                )
-            self.values.frombytes(block.tobytes())
-        return self.values[number]

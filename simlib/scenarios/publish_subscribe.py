@@ -21,7 +21,7 @@ from ..processes import (
     Record,
     Subscriber,
 )
-from ..processes.environment import stream
+from ..processes.draws import stream
 from .base import OpenScenario, Progress, parameter
 
 __all__ = ["PublishSubscribe"]

@@ -9,7 +9,8 @@ from typing import Any
 from simpy.events import Event
 
 from ...queues import Empty, Message
-from ..environment import Draws, Environment, Timer
+from ..draws import Draws
+from ..environment import Environment, Timer
 from ..faults import NO_FAULTS, Faults
 from ..point_to_point.consumer import Consumer
 from ..point_to_point.queue import SimQueue

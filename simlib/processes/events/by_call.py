@@ -9,7 +9,8 @@ from typing import Any
 import simpy
 
 from ...queues import Empty, MessageQueue
-from ..environment import Draws, Environment, Timer
+from ..draws import Draws
+from ..environment import Environment, Timer
 from ..faults import Faults
 from ..point_to_point.queue import SimQueue
 from ..record import Record

@@ -9,7 +9,8 @@ from typing import Any
 
 from ...distributions import Distribution
 from ...queues import Empty, Message
-from ..environment import Draws, Environment, Timer
+from ..draws import Draws
+from ..environment import Environment, Timer
 from ..faults import NO_FAULTS, Faults
 from .queue import SimQueue
 

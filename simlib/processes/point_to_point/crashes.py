@@ -9,7 +9,8 @@ from pydantic import Field, model_validator
 
 from ...distributions import Deterministic, Durations, Exponential
 from ...values import Value, parameter
-from ..environment import Environment, Timer, samples
+from ..draws import samples
+from ..environment import Environment, Timer
 from .pausing import PausingConsumer
 from .stored import StoredQueue
 

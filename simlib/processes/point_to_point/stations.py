@@ -10,7 +10,8 @@ from typing import Any
 
 from ...distributions import Distribution
 from ...queues import Empty, MessageQueue
-from ..environment import Draws, Environment, Timer
+from ..draws import Draws
+from ..environment import Environment, Timer
 from ..record import Record
 from .queue import SimQueue
 
