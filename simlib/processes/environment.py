@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from math import inf
 from typing import Any, final
 
@@ -31,6 +31,8 @@ class Environment(simpy.Environment):
         super().__init__()
         self.seed = int(seed)
         self._names: set[str] = set()
+        self._stale = 0
+        """How many deadlines in the schedule no longer count."""
 
     def clock(self) -> float:
         """Simulated time (s), in the form that a real queue's ``clock`` has."""
@@ -72,6 +74,8 @@ class Environment(simpy.Environment):
                 if event.number == number:
                     self._now = time
                     event.pass_by(self)
+                else:
+                    self._stale -= 1
                 continue
             self._now = time
             callbacks = event.callbacks
@@ -104,6 +108,21 @@ class Environment(simpy.Environment):
         queue: list[Any] = self._queue
         while queue and isinstance(queue[0][3], _Deadline) and queue[0][3].number != queue[0][2]:
             heappop(queue)
+            self._stale -= 1
+
+    def _forget_deadline(self) -> None:
+        """Count a deadline that no longer counts; sweep the schedule when most of it is those."""
+        self._stale += 1
+        queue: list[Any] = self._queue
+        if self._stale > 1_000 and 2 * self._stale > len(queue):
+            # In place: whoever executes the events has the list in hand.
+            queue[:] = [
+                entry
+                for entry in queue
+                if not isinstance(entry[3], _Deadline) or entry[3].number == entry[2]
+            ]
+            heapify(queue)
+            self._stale = 0
 
     def _resume(self, timer: Timer) -> None:
         """Let the process go on that waits for its timer."""
@@ -143,7 +162,11 @@ class Timer(Event):
     priority 1: whoever finishes makes room before the next one arrives.
 
     A process makes its own timers, and waits for them itself; it cannot be interrupted meanwhile,
-    only ended.
+    only ended. There are three ways to wait, each to be yielded at once:
+
+    - ``yield timer.at(time)``: for an instant, and nobody may fire the timer before;
+    - ``yield timer``: until somebody fires it;
+    - ``yield timer.until(deadline)``: for whichever comes first, the fire or the deadline.
     """
 
     callbacks: list[Any]
@@ -159,19 +182,72 @@ class Timer(Event):
         self._priority = priority
         self._schedule: list[Any] = env._queue
         self._next_number = env._eid.__next__
+        self._deadline: _Deadline | None = None
+        self._forget_deadline = env._forget_deadline
 
     def at(self, time: float) -> Timer:
         """Set the timer for an instant (s, not in the past); to be yielded at once."""
         heappush(self._schedule, (time, self._priority, self._next_number(), self))
         return self
 
+    def until(self, deadline: float, otherwise: Any = None) -> Timer:
+        """Wait to be fired, but not beyond an instant (s, not in the past); to be yielded at once.
+
+        Gives what the timer is fired with, or ``otherwise`` at the deadline. A deadline comes after
+        everything else of its instant, so what fires the timer at that very instant is in time.
+        """
+        mine = self._deadline
+        if mine is None:
+            mine = self._deadline = _Deadline(self)
+        mine.otherwise = otherwise
+        mine.number = number = self._next_number()
+        heappush(self._schedule, (deadline, _AFTER_ALL_ELSE, number, mine))
+        return self
+
+    def cancel(self) -> None:
+        """The deadline, if there is one, counts no more: only a fire wakes the process."""
+        if self._deadline is not None and self._deadline.number >= 0:
+            self._deadline.number = -1
+            self._forget_deadline()
+
     def end_process(self) -> None:
         """End the process that waits, wherever it is: it never goes on."""
+        self.cancel()
         self.process._generator.close()
-        # What it waits for still comes up in the schedule.
+        # An instant that it waits for still comes up in the schedule.
         self.send = lambda _: self
 
     def fire(self, value: Any = None) -> None:
         """Wake the process that waits, now, with a value."""
+        if self._deadline is not None:
+            self.cancel()
         self._value = value
         heappush(self._schedule, (self.env._now, self._priority, self._next_number(), self))
+
+
+_AFTER_ALL_ELSE = 1_000
+"""The priority of deadlines."""
+
+
+@final
+class _Deadline:
+    """What stands in the schedule for the deadlines of one timer, of which only the last counts.
+
+    An entry is stale unless it bears the deadline's number. So a deadline that was not needed costs
+    nothing but its place in the schedule, and nobody has to look for it there.
+    """
+
+    __slots__ = ("number", "otherwise", "timer")
+
+    def __init__(self, timer: Timer) -> None:
+        self.timer = timer
+        self.number = -1
+        """That of the entry that counts; -1: none does."""
+        self.otherwise: Any = None
+        """What the process gets if nobody fires its timer in time."""
+
+    def pass_by(self, env: Environment) -> None:
+        """Let the process go on, for nobody has fired its timer."""
+        self.number = -1
+        self.timer._value = self.otherwise
+        env._resume(self.timer)

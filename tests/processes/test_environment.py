@@ -539,6 +539,160 @@ def test_what_is_no_event_is_refused_after_a_timer_as_after_anything_else() -> N
         env.run()
 
 
+# A timer that waits for an answer until a deadline
+
+
+Wait = tuple[float, float | None]
+"""Until when an answer is waited for (s), and when it comes (s), if it does."""
+
+
+def _waiter(env: Environment, log: Log, waits: list[Wait], priority: int = 0) -> Timer:
+    """A process that waits for one answer after the other, each until a deadline of its own.
+
+    Answers come by whatever priority; each is made after the wait for it has begun.
+    """
+
+    def answers(when: float, value: int) -> Steps:
+        yield Timer(env, 1).at(when)
+        timers[0].fire(value)
+
+    def waiting() -> Steps:
+        timers.append(timer := Timer(env, priority))
+        for place, (deadline, answer) in enumerate(waits):
+            if answer is not None:
+                env.process(answers(answer, place))
+            value = yield timer.until(deadline)
+            log.append((env.now, value))
+
+    timers: list[Timer] = []
+    env.process(waiting())
+    env.run(until=1e-9)
+    return timers[0]
+
+
+def _all_steps(env: simpy.Environment, log: Log) -> None:
+    while env.peek() < float("inf"):
+        env.step()
+
+
+@pytest.mark.parametrize("way", [_to_the_end, _all_steps])
+def test_an_answer_wakes_before_the_deadline_and_the_deadline_wakes_no_more(way: Any) -> None:
+    env, log = Environment(), []
+    _waiter(env, log, [(100.0, 5.0), (105.0, None), (200.0, 106.0)])
+    way(env, [])
+    # The first deadline, 100, comes up while the process waits until 105.
+    assert log == [(5.0, 0), (105.0, None), (106.0, 2)]
+
+
+@pytest.mark.parametrize("way", [_to_the_end, _all_steps])
+def test_a_deadline_that_no_longer_counts_does_not_move_the_clock(way: Any) -> None:
+    env, log = Environment(), []
+    _waiter(env, log, [(100.0, 5.0)])
+    way(env, [])
+    assert (log, env.now) == ([(5.0, 0)], 5.0)
+
+
+def test_an_answer_at_the_instant_of_the_deadline_is_in_time() -> None:
+    for priority in (0, 1):
+        env, log = Environment(), []
+        _waiter(env, log, [(0.3, 0.3), (0.5, 0.1 + 0.4)], priority)
+        env.run()
+        assert log == [(0.3, 0), (0.5, 1)]
+
+
+def test_a_deadline_of_now_gives_what_else_happens_now_its_chance() -> None:
+    env, log = Environment(), []
+
+    def asks() -> Steps:
+        timers.append(timer := Timer(env, 0))
+        yield from _note(env, log, timer.until(env.now, "too late"))
+        yield from _note(env, log, timer.until(env.now, "too late"))
+
+    def answers() -> Steps:
+        yield env.timeout(0)
+        timers[0].fire("in time")
+
+    timers: list[Timer] = []
+    env.process(asks())
+    env.process(answers())
+    env.run()
+    assert log == [(0.0, "in time"), (0.0, "too late")]
+
+
+def test_a_deadline_can_be_cancelled_so_that_only_an_answer_wakes() -> None:
+    env, log = Environment(), []
+    timer = _waiter(env, log, [(4.0, 9.0)])
+    env.run(until=2.0)
+    timer.cancel()
+    env.run()
+    assert log == [(9.0, 0)]
+
+
+def test_a_timer_goes_on_to_be_set_for_instants_after_answers_and_deadlines() -> None:
+    env, log = Environment(), []
+
+    def process() -> Steps:
+        timers.append(timer := Timer(env, 0))
+        for _ in range(2):
+            yield from _note(env, log, timer.until(env.now + 10))
+            yield timer.at(env.now + 7)
+            log.append(env.now)
+            yield env.timeout(1)
+
+    def answers() -> Steps:
+        yield env.timeout(3)
+        timers[0].fire("answer")
+
+    timers: list[Timer] = []
+    env.process(process())
+    env.process(answers())
+    env.run()
+    assert log == [(3, "answer"), 10, (21, None), 28]
+
+
+def test_a_process_that_is_ended_takes_its_deadline_with_it() -> None:
+    env, log = Environment(), []
+    timer = _waiter(env, log, [(50.0, None)])
+    env.run(until=2.0)
+    timer.end_process()
+    env.run()
+    assert (log, env.now) == ([], 2.0)
+
+
+def test_deadlines_that_no_longer_count_do_not_pile_up_in_the_schedule() -> None:
+    env, log = Environment(), []
+    waits: list[Wait] = [(1e6 + place, 1.0 + place) for place in range(10_000)]
+    _waiter(env, log, [*waits, (20_000.0, None)])
+    env.run(until=9_999.0)
+    assert len(env._queue) < 2_100
+    env.run()
+    assert log == [*((1.0 + place, place) for place in range(10_000)), (20_000.0, None)]
+
+
+half = st.integers(0, 8).map(lambda halves: halves / 2)
+
+
+@given(st.lists(st.tuples(half, half | st.none()), max_size=12), st.integers(0, 1))
+@settings(max_examples=200)
+def test_whichever_comes_first_wakes_at_its_exact_instant(
+    gaps: list[tuple[float, float | None]], priority: int
+) -> None:
+    waits: list[Wait] = []
+    expected: Log = []
+    now = 0.0
+    for place, (patience, delay) in enumerate(gaps):
+        answered = delay is not None and delay <= patience
+        # An answer that would come too late is none: its timer waits for something else by then.
+        waits.append((now + patience, now + delay if answered else None))
+        now += delay if answered else patience
+        expected.append((now, place if answered else None))
+    env, log = Environment(), []
+    _waiter(env, log, waits, priority)
+    env.run()
+    assert log == expected
+    assert env.now == max(now, 1e-9)
+
+
 # Draws
 
 
