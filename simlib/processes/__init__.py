@@ -4,7 +4,9 @@ from ..extras import require
 
 require("sim", __name__)
 
-from .calls.service import Caller, Publisher, Service
+from .calls.call import Call
+from .calls.front import Caller, Publisher
+from .calls.service import Service
 from .draws import Draws
 from .environment import Environment, Timer
 from .faults import Faults, Outage, Slowdown
@@ -23,6 +25,7 @@ __all__ = [
     "Breakdowns",
     "BrokerNode",
     "BrokerPublisher",
+    "Call",
     "Caller",
     "Confirms",
     "Consumer",

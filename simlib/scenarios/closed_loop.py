@@ -121,6 +121,5 @@ def _call_again_and_again(
     for number in numbers:
         yield timer.at(env.now + think[number])
         created[number] = env.now
-        service.call(number, timer)
-        yield timer
+        yield from service.call(number).wait(timer)
     stopped.append(env.now)
