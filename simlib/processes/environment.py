@@ -64,11 +64,25 @@ class Environment(simpy.Environment):
     def advance(self, end: float) -> None:
         """Execute the events before an instant (s); the clock stays at the last of them."""
         queue: list[Any] = self._queue
+        pop, timer_type = heappop, Timer
         while queue and queue[0][0] < end:
-            time, _, number, event = heappop(queue)
-            if isinstance(event, Timer):
+            time, _, number, event = pop(queue)
+            if type(event) is timer_type:
+                # The same as `_resume`, without a call for each event.
                 self._now = time
-                self._resume(event)
+                self._active_proc = process = event.process
+                if event.callbacks:
+                    event.callbacks.clear()
+                try:
+                    awaited = event.send(event._value)
+                except StopIteration as stop:
+                    process.succeed(stop.value)
+                except Exception as error:
+                    process.fail(error)
+                else:
+                    if awaited is not event:
+                        _wait_for(process, awaited)
+                self._active_proc = None
                 continue
             if isinstance(event, _Deadline):
                 if event.number == number:
@@ -127,7 +141,8 @@ class Environment(simpy.Environment):
     def _resume(self, timer: Timer) -> None:
         """Let the process go on that waits for its timer."""
         self._active_proc = process = timer.process
-        timer.callbacks.clear()
+        if timer.callbacks:
+            timer.callbacks.clear()
         try:
             awaited: Any = timer.send(timer._value)
         except StopIteration as stop:
