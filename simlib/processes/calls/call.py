@@ -8,10 +8,10 @@ from typing import Any
 from ...calls import Outcome, Reply, Request
 from ..environment import Timer
 
-__all__ = ["Call"]
+__all__ = ["PLAIN", "Call"]
 
-# Most replies of a simulation carry nothing, and making one takes longer than the rest of a call.
-_PLAIN = {outcome: Reply(outcome) for outcome in Outcome}
+PLAIN = {outcome: Reply(outcome) for outcome in Outcome}
+"""Replies that carry nothing: most of a simulation's, and making one takes as long as a call."""
 _NO_HEADERS: Mapping[str, str] = {}
 
 
@@ -56,7 +56,7 @@ class Call:
     ) -> bool:
         """Answer the call, now; False if it was over before."""
         if status is None and not body and not headers:
-            return self.end(_PLAIN[outcome])
+            return self.end(PLAIN[outcome])
         return self.end(Reply(outcome, status, body, headers))
 
     def end(self, reply: Reply) -> bool:
@@ -74,7 +74,7 @@ class Call:
 
         Whoever waits for the call goes on, now.
         """
-        return self.end(_PLAIN[Outcome.CANCELLED])
+        return self.end(PLAIN[Outcome.CANCELLED])
 
     def wait(self, timer: Timer) -> Generator[Timer, Any, Reply]:
         """Wait with the caller's own timer until the call is over; gives the reply."""
@@ -83,5 +83,5 @@ class Call:
             yield timer if self.deadline is None else timer.until(self.deadline)
             if self.answer is None:
                 self._waiting = None
-                self.answer = _PLAIN[Outcome.TIMED_OUT]
+                self.answer = PLAIN[Outcome.TIMED_OUT]
         return self.answer

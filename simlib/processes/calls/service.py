@@ -10,9 +10,11 @@ from ..environment import Environment
 from ..faults import NO_FAULTS, Faults
 from ..point_to_point.consumer import Consumer
 from ..point_to_point.queue import SimQueue
-from .call import Call
+from .call import PLAIN, Call
 
 __all__ = ["Service"]
+
+_OK = PLAIN[Outcome.OK]
 
 
 class Service(Consumer):
@@ -71,14 +73,13 @@ class Service(Consumer):
             The instant until which an answer is waited for (s); ``request.deadline`` if not given.
         """
         call = Call(number, request, deadline)
-        now = self.env._now
-        if call.deadline is not None and call.deadline < now:
-            raise ValueError(f"deadline must be >= now={now:g} s, got {call.deadline!r}")
+        if call.deadline is not None and call.deadline < self.env._now:
+            raise ValueError(f"deadline must be >= now={self.env._now:g} s, got {call.deadline!r}")
         if request is None and self.handler is not None:
             raise ValueError("a service with a handler needs a request, got None")
         if number in self._calls:
             raise ValueError(f"number must be new to the service, and it has a call {number!r}")
-        if self.is_down():
+        if self.faults is not NO_FAULTS and self.is_down():
             self.queue.record.lost.append(number)
             call.reply(Outcome.REFUSED)
             return call
@@ -90,15 +91,16 @@ class Service(Consumer):
 
     def is_down(self) -> bool:
         """Whether it is down now."""
-        return self.faults is not NO_FAULTS and self.faults.up_at(self.env._now) > self.env._now
+        return self.faults.up_at(self.env._now) > self.env._now
 
     def done(self, number: int) -> None:
         call = self._calls.pop(number)
         if self.handler is None or call.request is None:
-            taken = call.reply()
+            reply = _OK
         else:
-            taken = call.end(self.handler.handle(call.request))
-        self.late += not taken
+            reply = self.handler.handle(call.request)
+        if not call.end(reply):
+            self.late += 1
 
     def abandon(self, message: Message) -> None:
         self._calls.pop(self.queue.lose(message)).reply(Outcome.FAILED)
