@@ -1,76 +1,20 @@
-"""Random streams by name, SimPy's rules for ordinary processes, and timers."""
+"""SimPy's rules for ordinary processes, and timers."""
 
 from __future__ import annotations
 
-import hashlib
-import subprocess
-import sys
 from collections.abc import Callable, Generator
 from typing import Any
 
-import numpy as np
 import pytest
 import simpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simlib import Environment, Exponential, LogNormal, Replay
-from simlib.processes import Draws, Timer
+from simlib import Environment
+from simlib.processes import Timer
 
 Log = list[Any]
 Steps = Generator[Any, Any, Any]
-
-
-# Streams
-
-
-def _draws(seed: int, name: str) -> list[float]:
-    return Environment(seed).stream(name).random(5).tolist()
-
-
-def test_the_same_seed_and_name_give_the_same_stream() -> None:
-    assert _draws(1, "producer") == _draws(1, "producer")
-    assert _draws(np.int64(1), "producer") == _draws(1, "producer")
-
-
-def test_another_name_or_another_seed_gives_another_stream() -> None:
-    streams = [_draws(seed, name) for seed in (0, 1, 2) for name in ("a", "b", "A", "", "ab", "é")]
-    assert len({tuple(draws) for draws in streams}) == len(streams)
-
-
-def test_streams_of_different_names_are_unrelated() -> None:
-    env = Environment(1)
-    one, other = (env.stream(name).standard_normal(20_000) for name in ("one", "other"))
-    # The correlation of 20,000 unrelated pairs has a standard error of 0.0071.
-    assert abs(np.corrcoef(one, other)[0, 1]) < 4 * 0.0071
-
-
-def test_a_stream_does_not_depend_on_which_others_there_are() -> None:
-    env = Environment(1)
-    env.stream("before").random(100)
-    drawn = env.stream("mine").random(5).tolist()
-    assert drawn == _draws(1, "mine")
-
-
-def test_a_name_is_given_out_once() -> None:
-    env = Environment(1)
-    env.stream("producer")
-    with pytest.raises(ValueError, match="'producer' is taken"):
-        env.stream("producer")
-    env.stream("another")
-
-
-def test_another_python_process_draws_the_same() -> None:
-    code = (
-        "import hashlib, sys; from simlib import Environment;"
-        "drawn = Environment(42).stream('the producer').standard_exponential(1000);"
-        "print(hashlib.sha256(drawn.tobytes()).hexdigest())"
-    )
-    run = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
-    )
-    drawn = Environment(42).stream("the producer").standard_exponential(1000)
-    assert run.stdout.strip() == hashlib.sha256(drawn.tobytes()).hexdigest()
 
 
 @pytest.mark.parametrize("seed", [-1, 1.0, "1", None, True])
@@ -691,28 +635,3 @@ def test_whichever_comes_first_wakes_at_its_exact_instant(
     env.run()
     assert log == expected
     assert env.now == max(now, 1e-9)
-
-
-# Draws
-
-
-def test_the_draw_of_a_number_does_not_depend_on_the_order_of_asking() -> None:
-    numbers = [9_000, 0, 4_096, 4_095, 5]
-    forwards, backwards = (Draws(LogNormal(1.0, 2.0), np.random.default_rng(3)) for _ in range(2))
-    ahead = [forwards[number] for number in sorted(numbers)]
-    assert [backwards[number] for number in sorted(numbers, reverse=True)] == ahead[::-1]
-    assert [forwards[number] for number in sorted(numbers)] == ahead
-
-
-def test_draws_are_the_distribution_s_own_sequence() -> None:
-    draws = Draws(Exponential(2.0), np.random.default_rng(3))
-    blocks = Exponential(2.0).blocks(np.random.default_rng(3))
-    drawn = [draws[number] for number in range(6_000)]
-    np.testing.assert_array_equal(drawn, [*next(blocks), *next(blocks)][:6_000])
-
-
-def test_draws_that_are_used_up_say_so() -> None:
-    draws = Draws(Replay([1.0, 2.0]), np.random.default_rng(3))
-    assert [draws[0], draws[1]] == [1.0, 2.0]
-    with pytest.raises(IndexError, match=r"Replay.* 2 values, and message 3 needs one"):
-        draws[2]
