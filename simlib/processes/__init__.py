@@ -4,8 +4,11 @@ from ..extras import require
 
 require("sim", __name__)
 
-from .calls.service import Caller, Publisher, Service
-from .environment import Draws, Environment, Timer
+from .calls.call import Call
+from .calls.front import Caller, Publisher
+from .calls.service import Service
+from .draws import Draws
+from .environment import Environment, Timer
 from .faults import Faults, Outage
 from .point_to_point.consumer import Consumer
 from .point_to_point.pausing import Breakdowns, PausingConsumer
@@ -21,6 +24,7 @@ __all__ = [
     "Breakdowns",
     "BrokerNode",
     "BrokerPublisher",
+    "Call",
     "Caller",
     "Confirms",
     "Consumer",

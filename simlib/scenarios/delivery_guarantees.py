@@ -18,7 +18,7 @@ from ..broker import Broker
 from ..distributions import Arrivals, Durations, Exponential, Uniform
 from ..processes import BrokerNode, Draws, Environment, Outage, Timer
 from ..processes.directory import own_directory
-from ..processes.environment import samples
+from ..processes.draws import samples
 from ..processes.publish_subscribe.bookkeeper import Accounts, Bookkeeper
 from ..processes.publish_subscribe.resending import PaymentPublisher
 from ..queues.crash import kill

@@ -21,7 +21,7 @@ from ..processes import (
     Record,
     Subscriber,
 )
-from ..processes.environment import stream
+from ..processes.draws import stream
 from ..processes.faults import faults_of_each
 from .base import OpenScenario, Progress, parameter
 

@@ -14,7 +14,8 @@ import sqlite3
 from collections.abc import Callable, Generator, Sequence
 from typing import Any, Self
 
-from ..environment import Draws, Environment, Timer
+from ..draws import Draws
+from ..environment import Environment, Timer
 from ..faults import Faults
 from ..point_to_point.queue import SimQueue
 from ..record import Record

@@ -20,9 +20,10 @@ from math import nan
 from typing import Any, Literal, Self
 
 from ...broker import Delivery
+from ..draws import happens
 from ..environment import Environment
 from .node import BrokerNode
-from .subscriber import Held, Subscriber, happens
+from .subscriber import Held, Subscriber
 
 __all__ = ["Accounts", "Bookkeeper", "Dedup"]
 

@@ -7,11 +7,11 @@ from functools import partial
 from typing import Any
 
 from ...distributions import Distribution
-from ..environment import Draws, Environment
+from ..draws import Draws, happens
+from ..environment import Environment
 from ..line import Line
 from .node import BrokerNode
 from .publisher import BrokerPublisher
-from .subscriber import happens
 
 __all__ = ["PaymentPublisher"]
 

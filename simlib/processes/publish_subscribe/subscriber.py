@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from functools import partial
-from itertools import chain, repeat
 from math import nan
 from typing import Any, Literal
 
 from ...broker import Channel, Delivery
-from ...distributions import BLOCK, Distribution, Uniform
-from ..environment import Draws, Environment, Timer, stream
+from ...distributions import Distribution, Uniform
+from ..draws import Draws, happens, stream, uniforms
+from ..environment import Environment, Timer
 from ..faults import NO_FAULTS, Faults
 from ..line import Line, do
 from .node import BrokerNode
 
-__all__ = ["Held", "Subscriber", "happens"]
+__all__ = ["Held", "Subscriber"]
 
 
 class _Session:
@@ -32,8 +32,6 @@ class _Session:
 # A delivery, through which connection, its row in the record, when the broker sent it (s), and
 # which one of all deliveries it is.
 Held = tuple[Delivery, _Session, int, float, int]
-
-NEVER: Iterator[bool] = repeat(False)
 
 
 class Subscriber:
@@ -142,7 +140,7 @@ class Subscriber:
         self._crashes = happens(env, f"{name} crashes", crash)
         self._fails = happens(env, f"{name} failures", failing)
         self._luck = Draws(Uniform(low=0.0, high=1.0), stream(env.seed, "poison"))
-        self._when = _uniforms(env, f"{name} crash points") if crash else iter(())
+        self._when = uniforms(env, f"{name} crash points") if crash else iter(())
         # Whether more is to be seen to at the end of an attempt than its ack.
         effective = type(self).effect is not Subscriber.effect
         self._careful = bool(ack_lost or failing or poison or auto_ack or effective)
@@ -425,16 +423,3 @@ class Subscriber:
             session.channel.nack(delivery.delivery_tag, requeue=self._requeue)
         if self.node.timed:
             self.node.watch()
-
-
-def _uniforms(env: Environment, name: str) -> Iterator[float]:
-    """Numbers from 0 to 1 out of the stream of that name."""
-    rng = env.stream(name)
-    return chain.from_iterable(rng.random(BLOCK).tolist() for _ in repeat(None))
-
-
-def happens(env: Environment, name: str, probability: float) -> Iterator[bool]:
-    """Whether it happens, each time anew."""
-    if not probability:
-        return NEVER
-    return (number < probability for number in _uniforms(env, name))
