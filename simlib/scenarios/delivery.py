@@ -18,10 +18,11 @@ from ..broker import Broker
 from ..distributions import Arrivals, Durations, Exponential, Uniform
 from ..processes import BrokerNode, Draws, Environment, Timer
 from ..processes.directory import own_directory
-from ..processes.publish_subscribe.bookkeeper import Accounts, Bookkeeper
+from ..processes.publish_subscribe.bookkeeper import Bookkeeper
 from ..processes.publish_subscribe.resending import PaymentPublisher
 from ..queues import FileQueue
 from ..queues.crash import kill
+from ..stores import Accounts
 from .base import OpenScenario, Progress, parameter
 
 __all__ = ["Delivery"]

@@ -19,8 +19,9 @@ from ..processes import Draws, Environment, Faults, Ledger, Outage, Producer, Re
 from ..processes.events.base import EventPublisher, EventWorker
 from ..processes.events.by_call import Receiver, WebhookPublisher
 from ..processes.events.by_queue import FanoutPublisher, QueueReader
-from ..processes.events.by_table import EventTable, TablePublisher, TableReader
+from ..processes.events.by_table import TablePublisher, TableReader
 from ..queues import MemoryQueue
+from ..stores import EventTable
 from .base import OpenScenario, Progress, parameter
 
 __all__ = ["EventDriven"]
