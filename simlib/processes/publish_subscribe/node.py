@@ -11,6 +11,7 @@ from operator import methodcaller
 from typing import Any
 
 from ...broker import Broker, Channel, Death, Delivery, QueueState
+from ...broker.messages import Properties, properties_of
 from ...queues import MessageQueue
 from ..environment import Environment, Timer
 from ..line import Line, do
@@ -163,17 +164,26 @@ class BrokerNode:
         headers : mapping, optional
             As for ``Broker.publish``, like the other properties.
         """
+        about = properties_of(exchange, routing_key, **properties)
+        return self.publish_under(about, body, message, created, headers)
+
+    def publish_under(
+        self,
+        properties: Properties,
+        body: bytes,
+        message: int,
+        created: float,
+        headers: Mapping[str, Any] | None = None,
+    ) -> bool:
+        """``publish``, for those who say the same about many messages, and put it together once."""
         self._publishing = (message, created)
         copied = self._copied
         copied.clear()
-        broker = self.broker
-        reached, refused = broker.offer(
-            broker.source(exchange), routing_key, body, headers, **properties
-        )
+        reached, refused = self.broker.offer(properties, body, headers)
         # As a rule somebody was waiting in each queue, and every copy has its row already.
         if refused or not reached or reached != copied:
             self._note_copies(reached, refused, body)
-        if self._timed or "expiration" in properties:
+        if self._timed or properties.expiration is not None:
             self._timed = True
             self.watch()
         return not refused
