@@ -276,10 +276,10 @@ class Broker(Routing):
         Who publishes much under the same properties gives the same value each time: it is checked
         once.
         """
-        exchange, key = properties[:2]
-        source = self._exchanges.get(exchange)
+        way = properties[:2]
+        source = self._exchanges.get(way[0])
         if source is None or source.internal:
-            source = self.source(exchange)  # which says what is wrong
+            source = self.source(way[0])  # which says what is wrong
         if properties is not self._checked:
             check_properties(properties)
             self._checked = properties
@@ -287,7 +287,10 @@ class Broker(Routing):
             check_content(body, headers)
         reached: list[str] = []
         refused: list[str] = []
-        for queue in self.destinations(source, key, headers or {}):
+        queues = self._routes.get(way)
+        if queues is None:
+            queues = self.destinations(source, way[1], headers or {})
+        for queue in queues:
             (reached if queue.accept(body, headers, properties) else refused).append(queue.name)
         return reached, refused
 

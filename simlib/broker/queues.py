@@ -134,7 +134,10 @@ class BrokerQueue:
             priority = min(priority, self.options.max_priority or 0)
             self._overtaken = True
         try:
-            number = self.storage.put(body, False, headers=stored, priority=priority)
+            if stored is None and not priority:
+                number = self.storage.put(body, False)
+            else:
+                number = self.storage.put(body, False, headers=stored, priority=priority)
         except Full:
             self.refused += 1
             return False
@@ -270,7 +273,8 @@ class BrokerQueue:
         while turns:
             consumer = turns[0]
             if 0 < consumer.prefetch <= consumer.held:
-                if not self.ready:
+                # A message that is spoken about is ready, and that is told at less cost.
+                if not self._about and not self.ready:
                     return  # Nobody loses a turn at which there was nothing to get.
                 consumer.paused = True
                 turns.popleft()
@@ -278,7 +282,8 @@ class BrokerQueue:
             taken = self.take()
             if taken is None:
                 return
-            turns.rotate(-1)
+            if len(turns) > 1:
+                turns.rotate(-1)
             message, properties = taken
             if consumer.auto_ack:
                 self.storage.ack(message)

@@ -16,7 +16,7 @@ from pydantic import model_validator
 from ..analysis.result import Result
 from ..broker import Broker
 from ..distributions import Arrivals, Durations, Exponential, Uniform
-from ..processes import BrokerNode, Draws, Environment, Timer
+from ..processes import BrokerNode, Draws, Environment, Mishaps, Timer
 from ..processes.directory import own_directory
 from ..processes.publish_subscribe.bookkeeper import Bookkeeper
 from ..processes.publish_subscribe.resending import PaymentPublisher
@@ -194,8 +194,22 @@ class Delivery(OpenScenario):
             messages=self.messages,
             persistent=self.persistent,
             patience=self.patience if self.confirms else None,
+            mishaps=self._mishaps,
+        )
+
+    @property
+    def _mishaps(self) -> Mishaps:
+        """What goes wrong by chance; where there are no acks, none is lost."""
+        return Mishaps(
             publish_lost=self.publish_lost,
             confirm_lost=self.confirm_lost,
+            delivery_lost=self.delivery_lost,
+            crash=self.crash,
+            restart=self.recovery,
+            failing=self.failing,
+            poison=self.poison,
+            booked_and_crashed=self.booked_and_crashed,
+            ack_lost=0.0 if self.semantics == "at most once" else self.ack_lost,
         )
 
     def _bookkeeper(self, env: Environment, node: BrokerNode, accounts: Accounts) -> Bookkeeper:
@@ -209,13 +223,7 @@ class Delivery(OpenScenario):
             dedup=self.dedup if self.semantics == "effectively once" else "none",
             prefetch=self.prefetch,
             auto_ack=self.semantics == "at most once",
-            delivery_lost=self.delivery_lost,
-            crash=self.crash,
-            restart=self.recovery,
-            booked_and_crashed=self.booked_and_crashed,
-            ack_lost=0.0 if self.semantics == "at most once" else self.ack_lost,
-            failing=self.failing,
-            poison=self.poison,
+            mishaps=self._mishaps,
             on_failure="reject" if delayed else "requeue",
             attempts=self.attempts if delayed else None,
             give_up_to="dead" if delayed else "",

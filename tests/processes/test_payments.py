@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from simlib import Deterministic, Environment, Trace, Uniform
-from simlib.processes import BrokerNode, Draws
+from simlib.processes import BrokerNode, Draws, Mishaps
 from simlib.processes.publish_subscribe.bookkeeper import Bookkeeper
 from simlib.processes.publish_subscribe.resending import PaymentPublisher
 from simlib.stores import Accounts
@@ -31,7 +31,7 @@ def bodies(node: BrokerNode) -> list[dict[str, int]]:
 def test_what_is_not_confirmed_in_time_is_sent_again_under_the_same_order() -> None:
     env = Environment(seed=2)
     node = BrokerNode(env, network=0.1)
-    publisher = payments(env, node, [0.0, 1.0], patience=2.0, confirm_lost=0.5)
+    publisher = payments(env, node, [0.0, 1.0], patience=2.0, mishaps=Mishaps(confirm_lost=0.5))
     env.run()
     sent = bodies(node)
     assert {each["order"] for each in sent} == {0, 1}
@@ -50,7 +50,8 @@ def test_what_is_not_confirmed_in_time_is_sent_again_under_the_same_order() -> N
 def test_without_confirms_what_is_lost_on_the_way_is_a_lost_copy() -> None:
     env = Environment(seed=1)
     node = BrokerNode(env)
-    payments(env, node, [float(number) for number in range(100)], publish_lost=0.3)
+    times = [float(number) for number in range(100)]
+    payments(env, node, times, mishaps=Mishaps(publish_lost=0.3))
     env.run()
     ledger = node.ledger()
     assert ledger.published == 100
@@ -68,7 +69,7 @@ def test_a_crash_ends_the_connection_that_there_is() -> None:
     with Accounts(env.clock, window=None) as accounts:
         Bookkeeper(
             env, node, "payments", Deterministic(0.1), accounts,
-            prefetch=3, delivery_lost=0.2, crash=0.2,
+            prefetch=3, mishaps=Mishaps(delivery_lost=0.2, crash=0.2),
         )  # fmt: skip
         env.run()
         assert node.ledger().unacked == node.ledger().ready == 0
@@ -84,7 +85,7 @@ def test_what_is_sent_on_a_connection_that_is_broken_is_lost_with_auto_ack() -> 
     with Accounts(env.clock, window=None) as accounts:
         Bookkeeper(
             env, node, "payments", Deterministic(0.01), accounts,
-            auto_ack=True, delivery_lost=0.05,
+            auto_ack=True, mishaps=Mishaps(delivery_lost=0.05),
         )  # fmt: skip
         env.run()
         ledger = node.ledger()

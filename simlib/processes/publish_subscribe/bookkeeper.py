@@ -6,14 +6,14 @@ How it knows what was booked before, see :class:`simlib.stores.Accounts`.
 from __future__ import annotations
 
 import json
-from math import nan
 from typing import Any, Literal
 
 from ...broker import Delivery
 from ...stores import Accounts
 from ..environment import Environment
+from .mishaps import NO_MISHAPS, Mishaps
 from .node import BrokerNode
-from .subscriber import Held, Subscriber, happens
+from .subscriber import Subscriber, happens
 
 __all__ = ["Bookkeeper", "Dedup"]
 
@@ -34,10 +34,8 @@ class Bookkeeper(Subscriber):
         Where to book.
     dedup : "none", "store" or "inbox"
         How it knows what was booked before.
-    delivery_lost : float
-        Probability that the connection breaks when a message is on its way to it.
-    booked_and_crashed : float
-        Probability that it crashes right after a booking, before anything else is done.
+    mishaps : Mishaps
+        What goes wrong by chance from delivery to ack.
     **options
         As for :class:`Subscriber`.
     """
@@ -51,16 +49,16 @@ class Bookkeeper(Subscriber):
         accounts: Accounts,
         *,
         dedup: Dedup = "none",
-        delivery_lost: float = 0.0,
-        booked_and_crashed: float = 0.0,
+        mishaps: Mishaps = NO_MISHAPS,
         name: str = "subscriber",
         **options: Any,
     ) -> None:
-        super().__init__(env, node, queue, work, name=name, **options)
+        super().__init__(env, node, queue, work, mishaps=mishaps, name=name, **options)
         self._accounts = accounts
         self._dedup = dedup
-        self._deliveries_lost = happens(env, f"{name} deliveries", delivery_lost)
-        self._crashes_after = happens(env, f"{name} crashes after booking", booked_and_crashed)
+        self._crashes_after = happens(
+            env, f"{name} crashes after booking", mishaps.booked_and_crashed
+        )
 
     def effect(self, delivery: Delivery) -> bool:
         payment = json.loads(delivery.body)
@@ -77,11 +75,3 @@ class Bookkeeper(Subscriber):
         if self._dedup == "store":
             accounts.note_in_store(message)
         return True
-
-    def _receive(self, held: Held) -> None:
-        session = held[1]
-        if session.open and next(self._deliveries_lost):
-            self._in_vain(held, nan, self.env.now)
-            self.reconnect()
-        else:
-            super()._receive(held)

@@ -180,8 +180,10 @@ class BrokerNode:
         copied = self._copied
         copied.clear()
         reached, refused = self.broker.offer(properties, body, headers)
-        # As a rule somebody was waiting in each queue, and every copy has its row already.
-        if refused or not reached or reached != copied:
+        # Whoever waited in a queue has asked for its copy, which has its row already.
+        if not copied and not refused and len(reached) == 1:
+            self._new_row(reached[0], body)
+        elif refused or not reached or reached != copied:
             self._note_copies(reached, refused, body)
         if self._timed or properties.expiration is not None:
             self._timed = True
@@ -213,6 +215,13 @@ class BrokerNode:
             queue = headers.get("x-first-death-queue", queue)
         row = self._rows[queue].get(body)
         return self._new_row(queue, body) if row is None else row
+
+    def rows_of(self, queue: str) -> Mapping[bytes, int]:
+        """The rows of the copies that were put into a queue first, by their bodies, as they come.
+
+        Every message with headers has to be asked for with ``row``.
+        """
+        return self._rows[queue]
 
     def _new_row(self, queue: str, body: bytes) -> int:
         created, enqueued, message_of, queue_of = self._columns
