@@ -276,21 +276,18 @@ class Broker(Routing):
         Who publishes much under the same properties gives the same value each time: it is checked
         once.
         """
-        way = properties[:2]
-        source = self._exchanges.get(way[0])
-        if source is None or source.internal:
-            source = self.source(way[0])  # which says what is wrong
+        queues = self._routes.get(properties[:2])
+        source = self.source(properties[0]) if queues is None else None
         if properties is not self._checked:
             check_properties(properties)
             self._checked = properties
         if headers is not None or type(body) is not bytes:
             check_content(body, headers)
+        if source is not None:
+            queues = self.destinations(source, properties[1], headers or {})
         reached: list[str] = []
         refused: list[str] = []
-        queues = self._routes.get(way)
-        if queues is None:
-            queues = self.destinations(source, way[1], headers or {})
-        for queue in queues:
+        for queue in queues or ():
             (reached if queue.accept(body, headers, properties) else refused).append(queue.name)
         return reached, refused
 

@@ -199,7 +199,29 @@ class Channel:
         self._last_tag = tag = self._last_tag + 1
         if not consumer.auto_ack:
             self._held[tag] = (message, properties, queue, consumer)
-        callback(_delivery(tag, message, properties, consumer.tag))
+        # What ``_delivery`` does, without the call: this is done for each message there is.
+        _, body, headers, _, attempts = message
+        exchange, key, priority, persistent, expiration, reply_to, correlation_id, _ = properties
+        callback(
+            _new_delivery(
+                Delivery,
+                (
+                    tag,
+                    exchange,
+                    key,
+                    attempts > 1,
+                    body,
+                    headers,
+                    priority,
+                    persistent,
+                    expiration,
+                    reply_to,
+                    correlation_id,
+                    attempts,
+                    consumer.tag,
+                ),
+            )
+        )
 
     # What becomes of deliveries
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from math import inf
 from typing import Any, Protocol
 
-from ..queues import Empty, Full, LeaseLostError, Message, MessageQueue
+from ..queues import Empty, Full, LeaseLostError, MemoryQueue, Message, MessageQueue
 from .consumers import Consumer
 from .messages import ENVELOPE, Death, Properties
 from .options import QueueOptions
@@ -37,8 +37,9 @@ class QueueBroker(Protocol):
 class BrokerQueue:
     """A real message queue under AMQP's rules.
 
-    Messages with nothing persistent about them keep their properties in the broker's memory: they
-    would not outlive it anyway. Those of persistent ones stand in their headers, with the message.
+    Messages with nothing persistent about them keep their properties in the broker's memory, as
+    all do where the messages are there, too: they would not outlive it anyway. Those of persistent
+    ones stand in their headers, with the message.
 
     Where messages can expire, the one at the head has to be looked at while it waits. There the
     queue takes it out of the real queue ahead of its delivery.
@@ -88,8 +89,11 @@ class BrokerQueue:
         self._front: list[tuple[int, int, Message, Properties]] = []
         # Whether the storage may hold something that goes before one of these.
         self._overtaken = False
-        # Whether messages may expire here; and whether nothing at all needs care.
-        self._timed = self._plain = False
+        # Whether nobody but the broker has the storage, which does not outlive it either.
+        self._own = reopen is MemoryQueue
+        # Whether messages may expire here; whether nothing at all needs care; and whether what is
+        # ready is just what the broker remembers the properties of.
+        self._timed = self._plain = self._all_known = False
         self._expect_times(options.message_ttl is not None)
         self._notice_stored()
         self.note_use()
@@ -107,6 +111,7 @@ class BrokerQueue:
         """Say whether messages here may expire."""
         self._timed = expected
         self._plain = not expected and self.options.max_length is None
+        self._all_known = self._own and not expected
 
     # Messages come
 
@@ -119,17 +124,13 @@ class BrokerQueue:
             if self._full():
                 self.refused += 1
                 return False
-        if properties.expiration is not None:
+        _, _, priority, persistent, expiration, _, _, _ = properties
+        if expiration is not None:
             self._expect_times(True)
-        if self._plain and not properties.persistent:
-            stored = headers
-        else:
-            if self._timed:
-                properties = properties._replace(expires=self._end_of(properties))
-            stored = headers
-            if properties.persistent:
-                stored = {**(headers or {}), ENVELOPE: list(properties)}
-        priority = properties.priority
+        if self._timed:
+            properties = properties._replace(expires=self._end_of(properties))
+        known = self._own or not persistent
+        stored = headers if known else {**(headers or {}), ENVELOPE: list(properties)}
         if priority:
             priority = min(priority, self.options.max_priority or 0)
             self._overtaken = True
@@ -141,7 +142,7 @@ class BrokerQueue:
         except Full:
             self.refused += 1
             return False
-        if not properties.persistent:
+        if known:
             self._about[number] = properties
         self.published += 1
         if self._turns:
@@ -212,7 +213,7 @@ class BrokerQueue:
             self.storage.nack(message)
         except LeaseLostError:
             return  # It is back already.
-        if not properties.persistent:
+        if self._own or not properties.persistent:
             self._about[message.id] = properties
         if properties.expires is not None:
             self._expect_times(True)
@@ -272,19 +273,30 @@ class BrokerQueue:
         turns = self._turns
         while turns:
             consumer = turns[0]
+            if self._all_known and not self._about:
+                return
             if 0 < consumer.prefetch <= consumer.held:
-                # A message that is spoken about is ready, and that is told at less cost.
+                # What the broker knows something about is ready; that is told at less cost.
                 if not self._about and not self.ready:
                     return  # Nobody loses a turn at which there was nothing to get.
                 consumer.paused = True
                 turns.popleft()
                 continue
-            taken = self.take()
-            if taken is None:
-                return
+            if self._timed:
+                taken = self._take_in_time()
+                if taken is None:
+                    return
+                message, properties = taken
+            else:  # What ``take`` does, without the call.
+                try:
+                    message = self.storage.get(False)
+                except Empty:
+                    self._about.clear()
+                    return
+                about = self._about.pop(message[0], None)
+                properties = about if about is not None else self._properties(message)
             if len(turns) > 1:
                 turns.rotate(-1)
-            message, properties = taken
             if consumer.auto_ack:
                 self.storage.ack(message)
                 self.acked += 1
@@ -418,7 +430,7 @@ class BrokerQueue:
 
     def release(self, message: Message, properties: Properties) -> None:
         """Leave a delivered message to the restart, which opens the storage again."""
-        if not properties.persistent:
+        if self._own or not properties.persistent:
             self._about[message.id] = properties
 
     def restart(self, stored: set[int]) -> None:

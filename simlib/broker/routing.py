@@ -34,7 +34,8 @@ class Routing:
         self._exchanges: dict[str, Exchange] = {"": _DefaultExchange(self._queues)}
         for name, kind in PREDECLARED.items():
             self._exchanges[name] = make_exchange(name, kind, durable=True)
-        # Where messages went, by exchange and routing key; emptied by whatever may change that.
+        # Where messages went that were published, by exchange and routing key; emptied by whatever
+        # may change that.
         self._routes: dict[tuple[str, ...], list[BrokerQueue]] = {}
 
     def queue(self, name: str, user: int | None = None) -> BrokerQueue:
@@ -254,7 +255,7 @@ class Routing:
                 seen.add(destination)
                 ahead.extend(self._next(destination, key, headers))
         found = sorted(queues, key=_by_name)
-        if not any(exchange.reads_headers for exchange in seen):
+        if not source.internal and not any(exchange.reads_headers for exchange in seen):
             if len(self._routes) >= REMEMBERED:
                 self._routes.clear()
             self._routes[source.name, key] = found

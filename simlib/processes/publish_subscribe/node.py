@@ -178,7 +178,8 @@ class BrokerNode:
         """``publish``, for those who say the same about many messages, and put it together once."""
         self._publishing = (message, created)
         copied = self._copied
-        copied.clear()
+        if copied:
+            copied.clear()
         reached, refused = self.broker.offer(properties, body, headers)
         # Whoever waited in a queue has asked for its copy, which has its row already.
         if not copied and not refused and len(reached) == 1:
