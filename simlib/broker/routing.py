@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -26,7 +27,7 @@ PREDECLARED = {
 }
 
 
-class Routing:
+class Routing(ABC):
     """The exchanges of a broker, and their bindings to its queues and to each other."""
 
     def __init__(self) -> None:
@@ -38,9 +39,9 @@ class Routing:
         # may change that.
         self._routes: dict[tuple[str, ...], list[BrokerQueue]] = {}
 
+    @abstractmethod
     def queue(self, name: str, user: int | None = None) -> BrokerQueue:
-        """The queue of that name, for somebody who may use it."""
-        raise NotImplementedError
+        """The queue of that name, for the channel with that number if it may use it."""
 
     # Exchanges
 
