@@ -194,7 +194,8 @@ class BrokerQueue:
             if consumer.paused:
                 consumer.paused = False
                 self._turns.append(consumer)
-                self._broker.dispatch(self)
+                if self._about or not self._all_known:
+                    self._broker.dispatch(self)
 
     def ack_many(self, messages: list[Message]) -> None:
         """Note that delivered messages are done; see to those who had them with ``resume``."""

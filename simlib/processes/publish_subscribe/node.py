@@ -234,9 +234,11 @@ class BrokerNode:
         self._next = row + 1
         message_of[row], created[row] = self._publishing
         enqueued[row] = self.env._now
-        if queue:
-            place = self._places.get(queue)
-            queue_of[row] = self._place(queue) if place is None else place
+        places = self._places
+        if queue in places:
+            queue_of[row] = places[queue]
+        elif queue:
+            queue_of[row] = self._place(queue)
         self._rows[queue][body] = row
         self._copied.append(queue)
         return row

@@ -264,9 +264,9 @@ class Subscriber:
         self._delivered[row] = now
         if self.auto_ack:
             node.in_hand.add(row)
-        node.deliveries += 1
-        node.latest[row] = node.deliveries
-        held = delivery, session, row, now, node.deliveries
+        node.deliveries = serial = node.deliveries + 1
+        node.latest[row] = serial
+        held = delivery, session, row, now, serial
         if self._at_once:
             if self._idle:
                 self._idle.popleft().fire(held)
