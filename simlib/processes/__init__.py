@@ -15,6 +15,7 @@ from .point_to_point.pausing import Breakdowns, PausingConsumer
 from .point_to_point.producer import Linger, Producer
 from .point_to_point.queue import SimQueue
 from .point_to_point.stored import StoredQueue
+from .publish_subscribe.mishaps import Mishaps
 from .publish_subscribe.node import BrokerNode
 from .publish_subscribe.publisher import BrokerPublisher, Confirms
 from .publish_subscribe.subscriber import Subscriber
@@ -34,6 +35,7 @@ __all__ = [
     "Ledger",
     "LedgerError",
     "Linger",
+    "Mishaps",
     "Outage",
     "PausingConsumer",
     "Producer",

@@ -19,9 +19,10 @@ from ..processes import Draws, Environment, Ledger, Producer, Record, SimQueue
 from ..processes.events.base import EventPublisher
 from ..processes.events.by_call import Receiver, WebhookPublisher
 from ..processes.events.by_queue import FanoutPublisher, QueueReader
-from ..processes.events.by_table import EventTable, TablePublisher, TableReader
+from ..processes.events.by_table import TablePublisher, TableReader
 from ..processes.faults import faults_of_each
 from ..queues import MemoryQueue
+from ..stores import EventTable
 from .base import OpenScenario, Progress, parameter
 
 __all__ = ["EventDriven"]

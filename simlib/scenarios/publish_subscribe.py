@@ -18,6 +18,7 @@ from ..processes import (
     Confirms,
     Draws,
     Environment,
+    Mishaps,
     Record,
     Subscriber,
 )
@@ -286,9 +287,9 @@ class PublishSubscribe(OpenScenario):
                     work,
                     prefetch=self.prefetch,
                     workers=self.workers,
-                    ack_lost=self.ack_lost,
-                    poison=self.poison,
-                    failing=self.failing,
+                    mishaps=Mishaps(
+                        ack_lost=self.ack_lost, poison=self.poison, failing=self.failing
+                    ),
                     faults=faults[number],
                     name=f"subscriber {number + 1}",
                 )

@@ -1,4 +1,4 @@
-"""The events table, and subscribers that are called."""
+"""Subscribers that are called."""
 
 from __future__ import annotations
 
@@ -9,28 +9,7 @@ from simlib import Deterministic, Environment, Outage
 from simlib.calls import Outcome, Reply
 from simlib.processes import Draws, Faults, Record, Timer
 from simlib.processes.events.by_call import Receiver
-from simlib.processes.events.by_table import EventTable
 from simlib.queues import MemoryQueue
-
-
-def test_each_subscriber_reads_on_from_its_own_position() -> None:
-    with EventTable(2) as table:
-        for number in (7, 8, 9):
-            table.add(number)
-        assert table.after_position(0) == [(1, 7), (2, 8), (3, 9)]
-        table.move(0, 2)
-        assert table.after_position(0) == [(3, 9)]
-        assert len(table.after_position(1)) == 3
-        assert table.count() == 3
-
-
-def test_listeners_are_told_when_the_event_is_there() -> None:
-    with EventTable(1) as table:
-        seen: list[int] = []
-        table.listeners.append(lambda: seen.append(table.count()))
-        table.add(1)
-        table.add(2)
-        assert seen == [1, 2]
 
 
 def receiver(env: Environment, *outages: Outage) -> Receiver:

@@ -8,6 +8,7 @@ from functools import partial
 from itertools import chain, cycle, repeat
 from typing import Any, Literal
 
+from ...broker.messages import Properties, properties_of
 from ...distributions import BLOCK, Distribution
 from ..arrivals import first
 from ..environment import Environment, Timer
@@ -73,6 +74,9 @@ class BrokerPublisher:
         self.node = node
         self.exchange = exchange
         self.properties = properties
+        self._headers: Mapping[str, Any] | None = properties.pop("headers", None)
+        # What is said about each message, put together once for each routing key.
+        self._about: dict[str, Properties] = {}
         self.confirms = confirms
         self.window = 1 if confirms == "each" else window
         self.sent = 0
@@ -136,7 +140,13 @@ class BrokerPublisher:
 
     def _put(self, key: str, number: int, created: float) -> None:
         """Publish where no time goes by and nobody waits for an answer."""
-        self.node.publish(self.exchange, key, b"%d" % number, number, created, **self.properties)
+        about = self._about.get(key) or self._say(key)
+        self.node.publish_under(about, b"%d" % number, number, created, self._headers)
+
+    def _say(self, key: str) -> Properties:
+        """What is said about messages with a routing key."""
+        self._about[key] = about = properties_of(self.exchange, key, **self.properties)
+        return about
 
     def _send(self, key: str, number: int, created: float) -> None:
         """Send a message on its way to the broker."""
@@ -150,7 +160,8 @@ class BrokerPublisher:
     def _arrive(self, key: str, number: int, created: float) -> None:
         """Publish what has arrived at the broker, and send back its confirm."""
         node = self.node
-        taken = node.publish(self.exchange, key, b"%d" % number, number, created, **self.properties)
+        about = self._about.get(key) or self._say(key)
+        taken = node.publish_under(about, b"%d" % number, number, created, self._headers)
         if self._back is None:
             self.confirmed((taken, created))
         else:
