@@ -5,8 +5,10 @@ from ..extras import require
 require("sim", __name__)
 
 from ..values import parameter
+from .api_styles import ApiStyles
 from .base import Engine, OpenScenario, Progress, PublishingScenario, Scenario
 from .closed_loop import ClosedLoop
+from .composition import Composition
 from .delivery_guarantees import DeliveryGuarantees
 from .event_driven import EventDriven
 from .pipeline import Pipeline, Station
@@ -15,7 +17,9 @@ from .publish_subscribe import PublishSubscribe
 from .sync_async import SyncVsAsync
 
 __all__ = [
+    "ApiStyles",
     "ClosedLoop",
+    "Composition",
     "DeliveryGuarantees",
     "Engine",
     "EventDriven",

@@ -157,7 +157,7 @@ def test_a_caller_needs_a_connection(service: ShopService) -> None:
         Conversation(service, 0)
 
 
-@pytest.mark.parametrize("listed", [1, 7, 100, 150, 500])
+@pytest.mark.parametrize("listed", [1, 7, 150, 201])
 def test_lists_of_other_lengths_are_read_in_pages_of_a_hundred(listed: int) -> None:
     pages = -(-listed // 100)
     expected = {
