@@ -11,6 +11,7 @@ from .closed_loop import ClosedLoop
 from .composition import Composition
 from .delivery_guarantees import DeliveryGuarantees
 from .event_driven import EventDriven
+from .hedging import Hedging
 from .pipeline import Pipeline, Station
 from .point_to_point import PointToPoint
 from .publish_subscribe import PublishSubscribe
@@ -23,6 +24,7 @@ __all__ = [
     "DeliveryGuarantees",
     "Engine",
     "EventDriven",
+    "Hedging",
     "OpenScenario",
     "Pipeline",
     "PointToPoint",

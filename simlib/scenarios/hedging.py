@@ -1,0 +1,223 @@
+"""A copy of each slow call: what does it cost the others, if servers have queues?"""
+
+from __future__ import annotations
+
+from collections import deque
+from heapq import heappop, heappush
+from math import inf, nan
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..analysis.explanation import Forecast
+from ..analysis.metrics import Metric
+from ..analysis.result import Result
+from ..analysis.run_lengths import Needed, needed_by_queue
+from ..distributions import Arrivals, Durations, Exponential
+from ..processes import Environment
+from ..theory import mm1
+from .base import OpenScenario, parameter
+from .calculated import Calculated
+from .recursions import draw
+
+__all__ = ["Hedging"]
+
+Floats = NDArray[np.float64]
+
+
+class Hedging(Calculated, OpenScenario):
+    """Calls go to one of several servers by chance, and a slow one is made again to another.
+
+    Each server has a queue of its own and does one call at a time, in their order. The first
+    answer counts. With ``cancel`` the other copy is taken out of its queue or stopped in the middle
+    at that instant; without, it is done for nobody. So a hedge is a retry, and makes load. The work
+    of a copy is drawn anew.
+
+    A row of the result is a request, with the instants of the copy that answered; ``busy`` counts
+    the work of all copies, from the first arrival to the last.
+    """
+
+    figures: ClassVar = {
+        "hedged": Metric("calls with a copy", "%"),
+        "busy": Metric("servers at work, all copies", "%"),
+    }
+
+    interarrival: Arrivals = parameter(
+        Exponential(mean=0.0025), "time between one request and the next", unit="s"
+    )
+    service: Durations = parameter(Exponential(mean=0.01), "work that a call brings", unit="s")
+    replicas: int = parameter(10, "servers, each with a queue", step=1, ge=2, le=1000)
+    hedge_after: float | None = parameter(
+        None, "when a call is made again; none: never", unit="s", step=0.001, gt=0
+    )
+    cancel: bool = parameter(True, "whether the slower copy stops when the faster one is done")
+
+    @property
+    def servers(self) -> int:
+        """How many calls can be worked on at once: one per server."""
+        return self.replicas
+
+    def needed(self) -> Needed | None:
+        """As if there were no copies: each server sees its part of the messages."""
+        one = needed_by_queue(self.load, self.interarrival, self.service, 1)
+        return one and one._replace(settled=one.settled * self.replicas)
+
+    def doubted(self) -> list[str]:
+        """What is risked with these parameters."""
+        if self.hedge_after is None or self.cancel or self.load <= 0.5:
+            return []
+        return [
+            f"copies that nobody cancels may double the load of {self.load:.3g}: above one half, "
+            "slow calls can make so many copies that all calls are slow, for good"
+        ]
+
+    def forecast(self) -> Forecast:
+        poisson = isinstance(self.interarrival, Exponential)
+        if self.hedge_after is not None or not poisson or not isinstance(self.service, Exponential):
+            why = "copies, and servers chosen by chance, have a formula for no hedges and M/M/1"
+            return Forecast(model="none", why=why)
+        if self.load >= 1:
+            return Forecast(model="none", why=f"at a load of {self.load:.3g} queues only grow")
+        one = mm1(self.arrival_rate / self.replicas, 1 / self.service.mean)
+        return Forecast(
+            model="M/M/1",
+            why=f"each of {self.replicas} servers has its part of a Poisson process",
+            predicted={
+                "latency_mean": one.W,
+                **{f"latency_p{q}": one.latency_percentile(q) for q in (50, 95, 99)},
+                "busy": self.load,
+            },
+        )
+
+    def _calculate(self, env: Environment) -> Result:
+        created = self.arrivals(env)
+        count = len(created)
+        # Copy 2 i is the first call of request i, and copy 2 i + 1 the other one.
+        works, places = np.empty(2 * count), np.empty(2 * count, np.int64)
+        for which, name in enumerate(("service", "copies")):
+            works[which::2] = draw(self.service.blocks(env.stream(name)), count)
+        chance = env.stream("routing")
+        places[::2] = chance.integers(self.replicas, size=count)
+        # Another server, each as likely.
+        places[1::2] = (places[::2] + chance.integers(1, self.replicas, size=count)) % self.replicas
+        race = _Race(works.tolist(), places.tolist(), self.replicas)
+        after = inf if self.hedge_after is None else self.hedge_after
+        ended = race.run(created.tolist(), after, self.duration or inf, stops=self.cancel)
+        columns = {"created": created, "enqueued": created}
+        columns |= {"started": np.array(race.started), "finished": np.array(race.finished)}
+        busy = race.busy / (ended * self.replicas) if ended else nan
+        return Result.from_columns(
+            columns,
+            np.zeros(count, bool),
+            cut_off=self.cut_off,
+            scenario=self,
+            seed=env.seed,
+            engine="vector",
+            warmup=self.warmup,
+            servers=None,
+            extras={"hedged": race.copied / count if count else nan, "busy": busy},
+        )
+
+
+class _Race:
+    """Copies of requests, and the servers that work on them.
+
+    Parameters
+    ----------
+    works : list of float
+        What each copy brings (s); copies 2 i and 2 i + 1 are those of request i.
+    places : list of int
+        Which server each copy goes to.
+    servers : int
+    """
+
+    def __init__(self, works: list[float], places: list[int], servers: int) -> None:
+        requests = len(works) // 2
+        self.started = [nan] * requests
+        """When the copy that answered was begun (s), or that under way."""
+        self.finished = [nan] * requests
+        """When the request was answered (s)."""
+        self.copied = 0
+        """How many requests were sent twice."""
+        self.busy = 0.0
+        """Time that servers worked, all together (s)."""
+        self._works = works
+        self._places = places
+        self._begun = [nan] * len(works)
+        self._over = bytearray(len(works))
+        self._answered = bytearray(requests)
+        self._waiting: list[deque[int]] = [deque() for _ in range(servers)]
+        self._serving = [-1] * servers
+        self._ends: list[tuple[float, int]] = []
+
+    def run(self, created: list[float], after: float, until: float, *, stops: bool) -> float:
+        """Let time go on until all is done, or ``until``; when it ended (s).
+
+        Of what happens at one instant work ends first, then copies are made, then requests come.
+        """
+        ends, coming, due, now = self._ends, 0, 0, 0.0
+        while True:
+            end = ends[0][0] if ends else inf
+            comes = created[coming] if coming < len(created) else inf
+            # Requests are due for a copy in the order in which they came.
+            copy_due = created[due] + after if due < coming else inf
+            at = min(end, copy_due, comes)
+            if at >= until:
+                break
+            now = at
+            if at == end:
+                copy = heappop(ends)[1]
+                if not self._over[copy]:
+                    self._end(copy, now, stops)
+            elif at == copy_due:
+                if not self._answered[due]:
+                    self.copied += 1
+                    self._send(2 * due + 1, now)
+                due += 1
+            else:
+                self._send(2 * coming, now)
+                coming += 1
+        if until < inf:
+            now = until
+            self.busy += sum(now - self._begun[copy] for copy in self._serving if copy >= 0)
+        return now
+
+    def _send(self, copy: int, now: float) -> None:
+        place = self._places[copy]
+        if self._serving[place] < 0:
+            self._begin(place, copy, now)
+        else:
+            self._waiting[place].append(copy)
+
+    def _begin(self, place: int, copy: int, now: float) -> None:
+        self._serving[place] = copy
+        self._begun[copy] = now
+        if not self._answered[copy >> 1]:
+            self.started[copy >> 1] = now
+        heappush(self._ends, (now + self._works[copy], copy))
+
+    def _end(self, copy: int, now: float, stops: bool) -> None:
+        """The work on a copy is done."""
+        self._leave(copy, now)
+        request = copy >> 1
+        if not self._answered[request]:
+            self._answered[request] = True
+            self.started[request], self.finished[request] = self._begun[copy], now
+            other = copy ^ 1
+            if stops and not self._over[other]:
+                if self._serving[self._places[other]] == other:
+                    self._leave(other, now)
+                self._over[other] = True
+
+    def _leave(self, copy: int, now: float) -> None:
+        """A server is done with a copy, or is stopped, and takes the next one."""
+        place = self._places[copy]
+        self._over[copy] = True
+        self.busy += now - self._begun[copy]
+        self._serving[place] = -1
+        waiting = self._waiting[place]
+        while waiting and self._serving[place] < 0:
+            following = waiting.popleft()
+            if not self._over[following]:
+                self._begin(place, following, now)
