@@ -21,9 +21,12 @@ from simlib import (
 )
 from simlib.analysis import Result, compare, replicate
 from simlib.scenarios import (
+    ApiStyles,
     ClosedLoop,
+    Composition,
     DeliveryGuarantees,
     EventDriven,
+    Hedging,
     Pipeline,
     PointToPoint,
     PublishSubscribe,
@@ -34,9 +37,12 @@ from simlib.values import Value
 
 SCENARIOS: list[type[Scenario]] = [
     *(
+        ApiStyles,
         ClosedLoop,
+        Composition,
         DeliveryGuarantees,
         EventDriven,
+        Hedging,
         Pipeline,
         PointToPoint,
         PublishSubscribe,
