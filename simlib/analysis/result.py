@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +12,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from ..processes.record import Ledger, Record
+from ..processes.attempts import Attempts
+from ..processes.record import Ledger, Moves, Record, instants
 from ..values import html_table
 from .arguments import whole
+from .attempts import InVain, at_each_station, every_attempt
 from .doubts import doubts, signs
 from .metrics import figure
 
@@ -56,9 +57,8 @@ class Result:
     """Instants by name, each of shape (messages,), in the order of creation."""
     outcomes: NDArray[np.int8]
     """Index into :data:`OUTCOMES`, shape (messages,)."""
-    interrupted: tuple[NDArray[np.int64], Floats, Floats, Floats, Floats]
-    """Attempts that came to nothing: message; begin and end of the delivery, and of the work (s),
-    each of shape (attempts,)."""
+    in_vain: InVain
+    """Deliveries and calls that came to nothing, by columns; ``attempts`` has all of them."""
     moves: Mapping[str, Floats] = field(default_factory=dict)
     """Instants at which messages came or went otherwise than by being published, delivered and
     done (s): ``requeued``, ``vanished``, ``departed`` and ``revived`` as in the record."""
@@ -89,21 +89,12 @@ class Result:
 
         Without a ``duration`` (s) the run ended with the last thing that happened to a message.
         """
-        columns = {
-            name: np.frombuffer(column, float)
-            for name, column in {
-                "created": record.created,
-                "enqueued": record.enqueued,
-                "started": record.started,
-                "finished": record.finished,
-                **record.extra,
-            }.items()
-        }
+        columns = {name: np.frombuffer(column, float) for name, column in record.columns.items()}
         labels = {name: np.frombuffer(label, np.int64) for name, label in record.labels.items()}
         outcomes = np.zeros(len(record.created), np.int8)
-        delivered = ~np.isnan(columns.get("delivered", columns["started"]))
+        delivered = ~np.isnan(instants(columns, "delivered"))
         outcomes[delivered] = OUTCOMES.index("in service")
-        acked = ~np.isnan(columns.get("acked", columns["finished"]))
+        acked = ~np.isnan(instants(columns, "acked"))
         outcomes[acked] = OUTCOMES.index("acked")
         fates = {
             "dropped": record.dropped,
@@ -113,15 +104,11 @@ class Result:
         }
         for outcome, numbers in fates.items():
             outcomes[np.frombuffer(numbers, np.int64)] = OUTCOMES.index(outcome)
-        number = np.array(record.interrupted[0])
-        taken, released, start, end = (np.array(column) for column in record.interrupted[1:])
-        moves = {
-            name: np.array(getattr(record, name))
-            for name in ("requeued", "vanished", "departed", "revived")
-        }
+        in_vain = InVain.of(record.attempts)
+        moves = {each.name: np.array(getattr(record.moves, each.name)) for each in fields(Moves)}
         if duration is None:
-            instants = (released, end, *moves.values(), *columns.values())
-            duration = max(np.nanmax(column, initial=0.0) for column in instants)
+            noted = (in_vain.released, in_vain.end, *moves.values(), *columns.values())
+            duration = max(np.nanmax(column, initial=0.0) for column in noted)
         # Rows were prepared ahead; several producers leave such rows between their messages.
         known = ~np.isnan(columns["created"])
         if not known.all() or np.any(np.diff(columns["created"]) < 0):
@@ -132,13 +119,13 @@ class Result:
             outcomes = outcomes[rows]
             places = np.zeros(len(known), np.int64)
             places[rows] = np.arange(len(rows))
-            number = places[number]
+            in_vain = in_vain.renumbered(places)
         return cls(
             duration=float(duration),
             columns=columns,
             outcomes=outcomes,
             labels=labels,
-            interrupted=(number, taken, released, start, end),
+            in_vain=in_vain,
             moves=moves,
             **facts,
         )
@@ -175,7 +162,7 @@ class Result:
             np.copyto(outcomes, OUTCOMES.index("in service"), where=~np.isnan(started))
         if "delivered" in columns:
             np.copyto(outcomes, OUTCOMES.index("in service"), where=~np.isnan(columns["delivered"]))
-        acked = ~np.isnan(columns.get("acked", columns["finished"]))
+        acked = ~np.isnan(instants(columns, "acked"))
         np.copyto(outcomes, OUTCOMES.index("acked"), where=acked)
         outcomes[refused] = OUTCOMES.index("dropped")
         if ledger is None:
@@ -186,12 +173,11 @@ class Result:
         duration = cut_off(ledger)
         if duration is None:
             duration = max(np.nanmax(column, initial=0.0) for column in columns.values())
-        nothing = np.empty(0)
         return cls(
             duration=float(duration),
             columns=columns,
             outcomes=outcomes,
-            interrupted=(np.empty(0, np.int64), nothing, nothing, nothing, nothing),
+            in_vain=InVain.of(Attempts()),
             ledger=ledger,
             **facts,
         )
@@ -207,10 +193,9 @@ class Result:
         ``priority`` is the class of the message, 0 the most urgent, and ``batch`` numbers the
         pieces of work that were done on several messages together.
         """
-        delivered = self.columns.get("delivered", self.columns["started"])
-        attempts = (~np.isnan(delivered)).astype(np.int32)
-        if len(self.interrupted[0]):
-            started_again = np.bincount(self.interrupted[0], minlength=len(attempts))
+        attempts = (~np.isnan(self.column("delivered"))).astype(np.int32)
+        if len(self.in_vain):
+            started_again = np.bincount(self.in_vain.message, minlength=len(attempts))
             attempts += started_again.astype(np.int32)
         return pd.DataFrame(
             {
@@ -224,6 +209,22 @@ class Result:
             },
             copy=False,
         )
+
+    @cached_property
+    def attempts(self) -> pd.DataFrame:
+        """A row per delivery or call, those in vain and those that succeeded.
+
+        Sorted by ``message`` (its ``id``) and ``attempt`` (1, 2, ... in the order of delivery).
+        ``delivered`` and ``released`` are begin and end of the delivery, ``start`` and ``end``
+        those of the work (s), NaN where there was none, or it goes on. ``outcome``: ``acked``;
+        ``in service`` at the end of the run, or how the message died; ``interrupted``: work cut
+        short or never begun; ``failed``; ``done``: finished in vain, for nobody was told. ``by``:
+        which consumer or subscriber, counted from 0, NA where nobody wrote that down. ``cause``:
+        why it was in vain, such as ``crash``, ``ack lost`` or ``lease lost``. In a line of stations
+        there is a delivery at each ``station``, counted from 1.
+        """
+        names = np.array(OUTCOMES, object)[self.outcomes]
+        return every_attempt(self.columns, self.labels, names, self.in_vain)
 
     @cached_property
     def series(self) -> pd.DataFrame:
@@ -338,9 +339,7 @@ class Result:
         outcomes = self.outcomes[chosen]
         counts = np.bincount(outcomes, minlength=len(OUTCOMES)).tolist()
         accounts = ("ready", "unacked", "acked", "dropped", "lost", "dead_lettered", "expired")
-        numbers = np.cumsum(chosen) - 1
-        vain, delivered, released, started, ended = self.interrupted
-        kept = chosen[vain]
+        in_vain = self.in_vain.part(chosen)
         return replace(
             self,
             servers=servers,
@@ -348,19 +347,13 @@ class Result:
             columns={name: column[chosen] for name, column in self.columns.items()},
             labels={name: label[chosen] for name, label in self.labels.items()},
             outcomes=outcomes,
-            interrupted=(
-                numbers[vain[kept]],
-                delivered[kept],
-                released[kept],
-                started[kept],
-                ended[kept],
-            ),
+            in_vain=in_vain,
             # Where a queue crashes nobody knows which message a move is about; a broker gives back
             # what was delivered in vain.
-            moves={"requeued": released[kept]},
+            moves={"requeued": in_vain.released},
             ledger=Ledger(
                 published=len(outcomes),
-                duplicates=int(np.count_nonzero(kept)),
+                duplicates=len(in_vain),
                 **dict(zip(accounts, counts, strict=True)),
             ),
             extras={},
@@ -369,6 +362,11 @@ class Result:
     def doubts(self) -> tuple[str, ...]:
         """Why the averages can't be trusted; empty if nothing speaks against them."""
         return doubts(self.scenario, signs(self))
+
+    def column(self, name: str) -> Floats:
+        """The instants called so (s), or those that stand for them: ``delivered`` for ``started``,
+        ``acked`` and ``left`` for ``finished``, where nobody tells the two apart."""
+        return instants(self.columns, name)
 
     @cached_property
     def latency(self) -> Floats:
@@ -431,8 +429,8 @@ class Result:
     @cached_property
     def _delivered(self) -> Floats:
         """Left a queue: for a consumer, or for good."""
-        name = "delivered" if "delivered" in self.columns else "started"
-        return _known(self._all(name, self.interrupted[1]), self._moves("vanished"), self._died)
+        handed_over = self._all("delivered", self.in_vain.delivered)
+        return _known(handed_over, self._moves("vanished"), self._died)
 
     @cached_property
     def _died(self) -> Floats:
@@ -445,13 +443,13 @@ class Result:
     @cached_property
     def _started(self) -> Floats:
         """Began to be worked on."""
-        return self._all("started", self.interrupted[3], self._once)
+        return self._all("started", self.in_vain.start, self._once)
 
     @cached_property
     def _ended(self) -> Floats:
         """Was not worked on any more, done or not."""
-        worked_on = ~np.isnan(self.interrupted[3])
-        return self._all("finished", self.interrupted[4][worked_on], self._once)
+        worked_on = ~np.isnan(self.in_vain.start)
+        return self._all("finished", self.in_vain.end[worked_on], self._once)
 
     def _once(self, column: Floats) -> Floats:
         """Of messages that a consumer worked on together, only one: it is one consumer at work."""
@@ -463,15 +461,13 @@ class Result:
     def _released(self) -> Floats:
         """Was acked or given back; or its delivery was void, or there was none."""
         # At a station in a line, what can't go on is held after it is finished.
-        last = "left" if "left_1" in self.columns else "finished"
-        name = "acked" if "acked" in self.columns else last
-        over = self._all(name, self.interrupted[2])
+        over = self._all("left" if "left_1" in self.columns else "acked", self.in_vain.released)
         return _known(over, self._moves("vanished"), self._died)
 
     @cached_property
     def _left(self) -> Floats:
         """Left the system."""
-        return _known(self.columns.get("left", self.columns["finished"]), self._moves("departed"))
+        return _known(self.column("left"), self._moves("departed"))
 
     def _moves(self, name: str) -> Floats:
         return self.moves.get(name, np.empty(0))
@@ -479,17 +475,11 @@ class Result:
     def _all(
         self,
         name: str,
-        interrupted: Floats,
+        in_vain: Floats,
         chosen: Callable[[Floats], Floats] = lambda column: column,
     ) -> Floats:
         """The instants called so at every station, and those of attempts that came to nothing."""
-        return _known(*map(chosen, at_each_station(self.columns, name)), interrupted)
-
-
-def at_each_station(columns: Mapping[str, Floats], name: str) -> list[Floats]:
-    """The column called so; in a line of stations, those called ``name_1``, ``name_2``, ..."""
-    numbered = [column for key, column in columns.items() if re.fullmatch(rf"{name}_\d+", key)]
-    return numbered or [columns[name]]
+        return _known(*map(chosen, at_each_station(self.columns, name)), in_vain)
 
 
 def time_in(entered: Floats, left: Floats, start: float, end: float) -> float:

@@ -228,7 +228,7 @@ class Delivery(OpenScenario):
         dead = _drained(node.broker, "dead") - booked.keys()
         due = sum(publisher.amount(n) for n in publisher.copies if n not in dead)
         tried = np.count_nonzero(~np.isnan(record.started))
-        tried += np.count_nonzero(~np.isnan(record.interrupted[3]))
+        tried += np.count_nonzero(~np.isnan(record.attempts.start))
         return {
             "missing": published - len(booked) - len(dead),
             "doubled": sum(times > 1 for times in booked.values()),

@@ -220,7 +220,7 @@ class _Way(ABC):
             ready=ready + self._door.real.qsize() * copies,
             unacked=unacked + self.under_way(),
             lost=len(self.lost()),
-            duplicates=sum(len(record.interrupted[0]) for record in self.records),
+            duplicates=sum(len(record.attempts) for record in self.records),
             redelivered=sum(record.redelivered() for record in self.records),
             redone=sum(record.redone() for record in self.records),
         )
@@ -404,11 +404,10 @@ WAYS: dict[str, type[_Queue | _Database | _Api]] = {
 def _lose(record: Record, row: int) -> None:
     """Note that a copy is lost; if somebody had it, from when that came to nothing."""
     record.lost.append(row)
-    numbers, _, released, _, _ = record.interrupted
-    times = [end for number, end in zip(numbers, released, strict=True) if number == row]
-    if times:
-        record.vanished.append(max(times))
-        record.departed.append(max(times))
+    since = record.attempts.released_last(row)
+    if not isnan(since):
+        record.moves.vanished.append(since)
+        record.moves.departed.append(since)
 
 
 def _together(events: Record, records: Sequence[Record]) -> Record:
@@ -425,7 +424,6 @@ def _together(events: Record, records: Sequence[Record]) -> Record:
             getattr(together, name).extend(getattr(record, name))
         together.labels["event"].extend(range(rows))
         together.labels["subscriber"].extend(place for _ in range(rows))
-        for number, delivered, released, start, end in zip(*record.interrupted, strict=True):
-            together.interrupt(place * rows + number, delivered, start, end, released)
-        together.requeued.extend(record.requeued)
+        together.attempts.extend(record.attempts, place * rows, place)
+        together.moves.requeued.extend(record.moves.requeued)
     return together

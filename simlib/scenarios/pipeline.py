@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import model_validator
 
-from ..analysis.result import Result, at_each_station, time_in
+from ..analysis.attempts import at_each_station
+from ..analysis.result import Result, time_in
 from ..distributions import Durations, Exponential
 from ..processes import Draws, Environment, Ledger, Record
 from ..processes.point_to_point.stations import StationQueue, Workers, feed

@@ -25,6 +25,7 @@ from ..processes import (
     SimQueue,
     Slowdown,
 )
+from ..processes.record import instants
 from ..queues import MemoryQueue
 from .base import OpenScenario, Progress, parameter
 from .recursions import before, calls, draw, staged_queue
@@ -201,10 +202,10 @@ def _answered(record: Record) -> NDArray[np.float64]:
 
 def _count(columns: Mapping[str, NDArray[np.float64]], connected: NDArray[np.float64]) -> Ledger:
     """Where every request is, from the instants that came to pass (s)."""
-    inside = columns["enqueued"], columns.get("delivered", columns["started"])
+    inside = columns["enqueued"], instants(columns, "delivered")
     reached = [int(np.count_nonzero(~np.isnan(column))) for column in (connected, *inside)]
     has_connection, stored, taken = reached
-    acked = int(np.count_nonzero(~np.isnan(columns.get("acked", columns["finished"]))))
+    acked = int(np.count_nonzero(~np.isnan(instants(columns, "acked"))))
     published = len(connected)
     ready = published - has_connection + stored - taken
     return Ledger(published=published, acked=acked, ready=ready, unacked=published - ready - acked)

@@ -176,7 +176,7 @@ class Bookkeeper(Subscriber):
     def _receive(self, held: Held) -> None:
         session = held[1]
         if session.open and next(self._deliveries_lost):
-            self._in_vain(held, nan, self.env.now)
+            self._in_vain(held, nan, self.env.now, "delivery lost")
             self.reconnect()
         else:
             super()._receive(held)
