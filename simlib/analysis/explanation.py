@@ -2,41 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import pandas as pd
 
 from .arguments import checked
+from .forecast import Forecast
 from .metrics import METRICS, quantity
 from .replications import Replications, interval
+from .result import Experiment
 
-if TYPE_CHECKING:
-    from ..scenarios.base import Scenario
-
-__all__ = ["Explanation", "Forecast", "explain"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Forecast:
-    """What theory has to say about a scenario before it is run."""
-
-    model: str
-    """The model in the field's notation, such as M/M/1; "none" if no formula applies."""
-    why: str
-    """Why this formula applies, and how good it is; or why none does."""
-    predicted: Mapping[str, float] = field(default_factory=dict)
-    """Figures of the summary by name."""
-    exact: bool = True
-    """Whether the formula is exact, or an approximation."""
+__all__ = ["Explanation", "explain"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Explanation:
     """A forecast, and what was observed."""
 
-    scenario: Scenario
+    scenario: Experiment
     forecast: Forecast
     observed: Replications | None
 
@@ -73,7 +56,7 @@ class Explanation:
         return "\n".join(lines)
 
 
-def explain(scenario: Scenario, observed: Replications | None = None) -> Explanation:
+def explain(scenario: Experiment, observed: Replications | None = None) -> Explanation:
     """What theory predicts for a scenario, which formula applies, or why none does.
 
     Parameters

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -20,10 +20,8 @@ from .arguments import checked, level, whole
 from .doubts import DoubtWarning, Signs, copies, doubts, signs
 from .metrics import METRICS, Metric, quantity
 from .parallel import spread
+from .result import Experiment
 from .seeds import run_seeds
-
-if TYPE_CHECKING:
-    from ..scenarios.base import Scenario
 
 __all__ = [
     "Comparison",
@@ -81,7 +79,7 @@ def interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
 class Replications:
     """Independent runs of one scenario."""
 
-    scenario: Scenario
+    scenario: Experiment
     """What was run."""
     table: pd.DataFrame
     """A row per replication, indexed by its seed; the columns are those of ``summary()``."""
@@ -160,7 +158,7 @@ LOOK_AHEAD = 5
 
 
 def replicate(
-    scenario: Scenario,
+    scenario: Experiment,
     replications: int = 20,
     seed: int = 1,
     n_jobs: int = 1,
@@ -213,16 +211,16 @@ Done = tuple[dict[str, float], Signs]
 """A run's summary, and what it shows of itself."""
 
 
-def _run_all(scenario: Scenario, seeds: Sequence[int], n_jobs: int) -> list[Done]:
+def _run_all(scenario: Experiment, seeds: Sequence[int], n_jobs: int) -> list[Done]:
     return list(spread(_run, ((scenario, seed) for seed in seeds), n_jobs))
 
 
-def _run(scenario: Scenario, seed: int) -> Done:
+def _run(scenario: Experiment, seed: int) -> Done:
     result = scenario.run(seed)
     return {str(name): value for name, value in result.summary().items()}, signs(result)
 
 
-def _counted(scenario: Scenario, done: Sequence[Done]) -> Iterator[str]:
+def _counted(scenario: Experiment, done: Sequence[Done]) -> Iterator[str]:
     """The doubts about the runs, with their numbers."""
     yield from copies([summary for summary, _ in done])
     said = [doubt for _, seen in done for doubt in doubts(scenario, seen, len(done))]
@@ -399,7 +397,7 @@ def _in_words(doubts: Sequence[str]) -> list[str]:
 
 
 def compare(
-    *scenarios: Scenario, replications: int = 20, seed: int = 1, n_jobs: int = 1
+    *scenarios: Experiment, replications: int = 20, seed: int = 1, n_jobs: int = 1
 ) -> Comparison:
     """Run two or more scenarios side by side on common random numbers.
 

@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol, Self
 
 import numpy as np
 import pandas as pd
@@ -17,19 +17,37 @@ from ..processes.record import Ledger, Moves, Record, instants
 from ..values import html_table
 from .arguments import whole
 from .attempts import InVain, at_each_station, every_attempt
-from .doubts import doubts, signs
+from .doubts import Loaded, doubts, signs
+from .forecast import Forecast
 from .metrics import figure
 
-if TYPE_CHECKING:
-    from ..scenarios.base import Scenario
-
-__all__ = ["Result"]
+__all__ = ["Experiment", "Result"]
 
 Floats = NDArray[np.float64]
 
 OUTCOMES = ("waiting", "in service", "acked", "dropped", "lost", "dead-lettered", "expired")
 
 DIED = [OUTCOMES.index(name) for name in ("dropped", "lost", "dead-lettered", "expired")]
+
+
+class Experiment(Loaded, Protocol):
+    """What can be run and varied: a scenario, seen from here."""
+
+    def run(self, seed: int = 0) -> Result:
+        """Run once; the same seed gives the same result."""
+
+    def replace(self, **changes: Any) -> Self:
+        """The same with other parameters."""
+
+    def forecast(self) -> Forecast:
+        """What theory predicts, which formula applies, or why none does."""
+
+    @classmethod
+    def parameters(cls) -> Mapping[str, Any]:
+        """Everything that ``replace`` takes, by name."""
+
+    def model_dump_json(self) -> str:
+        """All parameters as JSON."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -39,7 +57,7 @@ class Result:
     Every instant is in seconds of simulated time since the start of the run.
     """
 
-    scenario: Scenario
+    scenario: Experiment
     """What was run."""
     seed: int
     """The seed it was run with."""

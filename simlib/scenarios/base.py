@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import model_validator
 from pydantic.fields import FieldInfo
 
-from ..analysis.explanation import Forecast
+from ..analysis.forecast import Forecast
 from ..analysis.result import Result
 from ..analysis.run_lengths import Needed, needed_by_queue
 from ..distributions import Arrivals, Distribution, Durations, Exponential

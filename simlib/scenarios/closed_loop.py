@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from pydantic import model_validator
 
-from ..analysis.explanation import Forecast
+from ..analysis.forecast import Forecast
 from ..analysis.result import Result
 from ..analysis.run_lengths import Needed, needed_by_callers
 from ..distributions import Durations, Exponential

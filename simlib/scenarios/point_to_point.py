@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from ..analysis.explanation import Forecast
+from ..analysis.forecast import Forecast
 from ..analysis.result import Result
 from ..costs import CostProfile, Sync
 from ..distributions import DurationsOrNone
