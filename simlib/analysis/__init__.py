@@ -7,6 +7,7 @@ require("sim", __name__)
 from .doubts import DoubtWarning
 from .explanation import Explanation, explain
 from .forecast import Forecast
+from .metrics import Metric
 from .replications import (
     Comparison,
     Interval,
@@ -29,6 +30,7 @@ __all__ = [
     "Explanation",
     "Forecast",
     "Interval",
+    "Metric",
     "Replications",
     "Result",
     "compare",

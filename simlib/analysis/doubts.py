@@ -64,7 +64,7 @@ def signs(result: Seen) -> Signs:
     latency = latency[~np.isnan(latency)]
     return Signs(
         observed=observed,
-        unfinished=bool(result.ledger.ready + result.ledger.unacked),
+        unfinished=bool(result.ledger.unfinished),
         settled=len(latency) < 20 * BATCH or mser5(latency) <= len(latency) // 3,
     )
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from .arguments import checked
 from .forecast import Forecast
-from .metrics import METRICS, quantity
+from .metrics import shown_as
 from .replications import Replications, interval
 from .result import Experiment
 
@@ -28,13 +28,13 @@ class Explanation:
         """A row per predicted figure: ``predicted``, and after runs ``observed`` with its interval
         ``low`` to ``high`` (95 %) and a ``verdict``."""
         rows = {}
-        for metric, predicted in self.forecast.predicted.items():
+        for name, predicted in self.forecast.predicted.items():
             row: dict[str, float | str] = {"predicted": predicted}
             if self.observed is not None:
-                found = interval(self.observed[metric])
+                found = interval(self.observed[name])
                 row |= {"observed": found.mean, "low": found.low, "high": found.high}
                 row["verdict"] = self._verdict(predicted, *found[:3])
-            rows[metric] = row
+            rows[name] = row
         return pd.DataFrame.from_dict(rows, orient="index")
 
     def _verdict(self, predicted: float, mean: float, low: float, high: float) -> str:
@@ -45,11 +45,11 @@ class Explanation:
 
     def __str__(self) -> str:
         lines = [f"{self.forecast.model}: {self.forecast.why}"]
-        for metric, row in self.table.iterrows():
-            label, unit = METRICS.get(str(metric), (str(metric), ""))
-            line = f"  {label}: {quantity(row['predicted'], unit)} predicted"
+        for name, row in self.table.iterrows():
+            shown = shown_as(str(name), self.scenario.figures)
+            line = f"  {shown.label}: {shown.written(row['predicted'])} predicted"
             if self.observed is not None:
-                line += f", {quantity(row['observed'], unit)} observed: {row['verdict']}"
+                line += f", {shown.written(row['observed'])} observed: {row['verdict']}"
             lines.append(line)
         if self.observed is not None:
             lines += [f"  in doubt: {doubt}" for doubt in self.observed.doubts]

@@ -18,7 +18,7 @@ from ..theory.checks import positive
 from ..values import html_table
 from .arguments import checked, level, whole
 from .doubts import DoubtWarning, Signs, copies, doubts, signs
-from .metrics import METRICS, Metric, quantity
+from .metrics import shown_as
 from .parallel import spread
 from .result import Experiment
 from .seeds import run_seeds
@@ -94,18 +94,19 @@ class Replications:
         return f"<{len(self)} replications of {self.scenario!r}{doubts}>"
 
     def _repr_html_(self) -> str:
-        rows = [(_named(metric), *self._written(metric)) for metric in map(str, self.table)]
+        rows = [self._written(name) for name in map(str, self.table)]
         caption = f"{len(self)} replications of {self.scenario!r}"
         return html_table(
             caption, [("figure", "mean", "95 % interval"), *rows], _in_words(self.doubts)
         )
 
-    def _written(self, metric: str) -> tuple[str, str]:
-        """The mean of a metric with its unit, and the interval, for people to read."""
+    def _written(self, name: str) -> tuple[str, str, str]:
+        """What a figure is called, its mean with its unit, and the interval."""
+        shown, values = shown_as(name, self.scenario.figures), self[name]
         if len(self) < 2:
-            return _quantity(metric, float(self[metric].mean())), ""
-        mean, low, high, _ = interval(self[metric])
-        return _quantity(metric, mean), f"{_quantity(metric, low)} to {_quantity(metric, high)}"
+            return shown.label, shown.written(float(values.mean())), ""
+        mean, low, high = (shown.written(each) for each in interval(values)[:3])
+        return shown.label, mean, f"{low} to {high}"
 
     def __getitem__(self, metric: str) -> pd.Series[float]:
         """The values of one metric, one per replication."""
@@ -266,10 +267,10 @@ class Comparison:
         return f"<Comparison of {scenarios}, {len(self.a)} replications>"
 
     def _repr_html_(self) -> str:
-        rows = [
-            (_named(metric), *(_quantity(metric, value) for value in row))
-            for metric, row in zip(self.table.index, self.table.to_numpy().tolist(), strict=True)
-        ]
+        rows = []
+        for name, row in zip(self.table.index, self.table.to_numpy().tolist(), strict=True):
+            shown = shown_as(name, self.a.scenario.figures)
+            rows.append((shown.label, *map(shown.written, row)))
         header = ("figure", "a", "b", "b - a", "from", "to (95 %)")
         both = {"a": self.a, "b": self.b}
         caption = "; ".join(f"{name}: {each.scenario!r}" for name, each in both.items())
@@ -382,14 +383,6 @@ class Comparison:
                     f"there are {len(self.runs)} scenarios, counted from 0, and none at {place}"
                 )
         return self.runs[b][metric].to_numpy() - self.runs[a][metric].to_numpy()
-
-
-def _named(metric: str) -> str:
-    return METRICS.get(metric, Metric(metric)).label
-
-
-def _quantity(metric: str, value: float) -> str:
-    return quantity(value, METRICS.get(metric, Metric(metric)).unit)
 
 
 def _in_words(doubts: Sequence[str]) -> list[str]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from typing import Any, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 import pandas as pd
@@ -19,19 +18,19 @@ from .arguments import whole
 from .attempts import InVain, at_each_station, every_attempt
 from .doubts import Loaded, doubts, signs
 from .forecast import Forecast
-from .metrics import figure
+from .metrics import Metric, shown_as
+from .states import OUTCOMES, States, known, time_in
 
 __all__ = ["Experiment", "Result"]
 
 Floats = NDArray[np.float64]
 
-OUTCOMES = ("waiting", "in service", "acked", "dropped", "lost", "dead-lettered", "expired")
-
-DIED = [OUTCOMES.index(name) for name in ("dropped", "lost", "dead-lettered", "expired")]
-
 
 class Experiment(Loaded, Protocol):
     """What can be run and varied: a scenario, seen from here."""
+
+    figures: ClassVar[Mapping[str, Metric]]
+    """How figures are shown that only its summaries have."""
 
     def run(self, seed: int = 0) -> Result:
         """Run once; the same seed gives the same result."""
@@ -97,7 +96,8 @@ class Result:
 
     def _repr_html_(self) -> str:
         caption = f"{self.scenario!r}, seed {self.seed}, {self.engine}"
-        figures = [figure(str(name), value) for name, value in self.summary().items()]
+        shown = ((shown_as(str(n), self.scenario.figures), v) for n, v in self.summary().items())
+        figures = [(each.label, each.written(value)) for each, value in shown]
         doubted = [f"In doubt: {doubt}." for doubt in self.doubts()]
         return html_table(caption, [("figure", "value"), *figures], doubted)
 
@@ -252,25 +252,7 @@ class Result:
         consumers at work. ``in_system``: created and neither finished nor lost. In a line of
         stations, each counts the messages at all of them.
         """
-        arrived, delivered, left = map(_in_order, (self._arrived, self._delivered, self._left))
-        started, ended, released = map(_in_order, (self._started, self._ended, self._released))
-        created = _in_order(self._created)
-        instants = (np.zeros(1), created, arrived, delivered, started, ended, released, left)
-        times = np.unique(np.concatenate(instants))
-        times = times[times <= self.duration]
-
-        def before(instants: Floats) -> NDArray[np.int64]:
-            return np.searchsorted(instants, times, side="right")
-
-        return pd.DataFrame(
-            {
-                "queue_length": before(arrived) - before(delivered),
-                "in_flight": before(delivered) - before(released),
-                "busy_consumers": before(started) - before(ended),
-                "in_system": before(created) - before(left),
-            },
-            index=pd.Index(times, name="time"),
-        )
+        return self._states.series(self.duration)
 
     def in_system_at(self, times: ArrayLike) -> NDArray[np.int64]:
         """How many messages are created and neither finished nor lost at these instants (s)."""
@@ -281,9 +263,7 @@ class Result:
                 f"times must lie between 0 s and the end of the run at {self.duration:g} s, "
                 f"got {instants[wrong][0]:g}"
             )
-        created, left = map(_in_order, (self._created, self._left))
-        entered = np.searchsorted(created, instants, side="right")
-        return entered - np.searchsorted(left, instants, side="right")
+        return self._states.in_system_at(instants)
 
     def summary(self) -> pd.Series[float]:
         """The figures of the run, by name.
@@ -299,15 +279,15 @@ class Result:
         "unfinished" when messages are still in the system: their latency is unknown, and as a rule
         long.
         """
-        ledger = self.ledger
+        ledger, states = self.ledger, self._states
         start, end = self.observed_from, min(self.duration, self.observed_until)
         time = end - start if end > start else np.nan
         finished = self.columns["finished"]
-        latency, wait = _known(self.latency[self.observed]), _known(self.wait[self.observed])
+        latency, wait = known(self.latency[self.observed]), known(self.wait[self.observed])
         p50, p95, p99 = np.percentile(latency, [50, 95, 99]) if len(latency) else [np.nan] * 3
-        busy = time_in(self._started, self._ended, start, end)
-        waiting = time_in(self._arrived, self._delivered, start, end)
-        unfinished = ledger.ready + ledger.unacked
+        busy = time_in(states.started, states.ended, start, end)
+        waiting = time_in(states.arrived, states.delivered, start, end)
+        unfinished = ledger.unfinished
         return pd.Series(
             {
                 "throughput": int(np.count_nonzero((finished > start) & (finished <= end))) / time,
@@ -320,8 +300,8 @@ class Result:
                 "p_wait": np.count_nonzero(wait > 0) / len(wait) if len(wait) else np.nan,
                 "utilisation": busy / time / self.servers if self.servers else np.nan,
                 "queue_mean": waiting / time,
-                "queue_max": self._queue_max(),
-                "in_system_mean": time_in(self._created, self._left, start, end) / time,
+                "queue_max": states.queue_max(start),
+                "in_system_mean": time_in(states.created, states.left, start, end) / time,
                 "published": ledger.published,
                 "completed": ledger.acked,
                 "dropped": ledger.dropped,
@@ -412,109 +392,6 @@ class Result:
         created = self.columns["created"]
         return slice(self.warmup, int(np.searchsorted(created, self.observed_until, "right")))
 
-    def _queue_max(self) -> int:
-        arrived, delivered = _in_order(self._arrived), _in_order(self._delivered)
-        first = int(np.searchsorted(arrived, self.observed_from))
-        delivered = np.append(delivered, np.full(len(arrived) - len(delivered), np.inf))
-
-        def reached(length: int) -> bool:
-            """Whether so many waited when some message came: the first of them was not out yet."""
-            message = max(first, length - 1)
-            head = delivered[message - length + 1 : len(arrived) - length + 1]
-            return bool(np.any(head > arrived[message:]))
-
-        # Counting at every instant would cost more than all the rest of a summary.
-        most = 1
-        while most <= len(arrived) and reached(most):
-            most *= 2
-        lengths = range(min(most, len(arrived) + 1))
-        return bisect_left(lengths, True, most // 2 + 1, key=lambda n: not reached(n)) - 1
-
-    # Every instant at which a message entered or left a state, in no particular order.
-
     @cached_property
-    def _created(self) -> Floats:
-        """Of those that entered the system, or came back into it."""
-        created = self.columns["created"]
-        admitted = ~np.isnan(self.columns["enqueued"])
-        return _known(created if admitted.all() else created[admitted], self._moves("revived"))
-
-    @cached_property
-    def _arrived(self) -> Floats:
-        """Entered a queue: from outside, or back from a consumer."""
-        return self._all("enqueued", self._moves("requeued"))
-
-    @cached_property
-    def _delivered(self) -> Floats:
-        """Left a queue: for a consumer, or for good."""
-        handed_over = self._all("delivered", self.in_vain.delivered)
-        return _known(handed_over, self._moves("vanished"), self._died)
-
-    @cached_property
-    def _died(self) -> Floats:
-        """Left a queue for good, and for no consumer."""
-        if "left" not in self.columns or "delivered" not in self.columns:
-            return np.empty(0)
-        died = np.isin(self.outcomes, DIED) & np.isnan(self.columns["delivered"])
-        return _known(self.columns["left"][died])
-
-    @cached_property
-    def _started(self) -> Floats:
-        """Began to be worked on."""
-        return self._all("started", self.in_vain.start, self._once)
-
-    @cached_property
-    def _ended(self) -> Floats:
-        """Was not worked on any more, done or not."""
-        worked_on = ~np.isnan(self.in_vain.start)
-        return self._all("finished", self.in_vain.end[worked_on], self._once)
-
-    def _once(self, column: Floats) -> Floats:
-        """Of messages that a consumer worked on together, only one: it is one consumer at work."""
-        if "batch" not in self.labels:
-            return column
-        return column[np.unique(self.labels["batch"], return_index=True)[1]]
-
-    @cached_property
-    def _released(self) -> Floats:
-        """Was acked or given back; or its delivery was void, or there was none."""
-        # At a station in a line, what can't go on is held after it is finished.
-        over = self._all("left" if "left_1" in self.columns else "acked", self.in_vain.released)
-        return _known(over, self._moves("vanished"), self._died)
-
-    @cached_property
-    def _left(self) -> Floats:
-        """Left the system."""
-        return _known(self.column("left"), self._moves("departed"))
-
-    def _moves(self, name: str) -> Floats:
-        return self.moves.get(name, np.empty(0))
-
-    def _all(
-        self,
-        name: str,
-        in_vain: Floats,
-        chosen: Callable[[Floats], Floats] = lambda column: column,
-    ) -> Floats:
-        """The instants called so at every station, and those of attempts that came to nothing."""
-        return _known(*map(chosen, at_each_station(self.columns, name)), in_vain)
-
-
-def time_in(entered: Floats, left: Floats, start: float, end: float) -> float:
-    """The integral from ``start`` to ``end`` of how many have entered and not left (s)."""
-    return float(
-        np.sum(end - np.clip(entered, start, end)) - np.sum(end - np.clip(left, start, end))
-    )
-
-
-def _known(*columns: Floats) -> Floats:
-    """All instants that came to pass."""
-    columns = tuple(column for column in columns if len(column)) or (np.empty(0),)
-    together = columns[0] if len(columns) == 1 else np.concatenate(columns)
-    unknown = np.isnan(together)
-    return together[~unknown] if unknown.any() else together
-
-
-def _in_order(instants: Floats) -> Floats:
-    # Most columns are in order already, and looking is cheaper than sorting.
-    return instants if np.all(instants[1:] >= instants[:-1]) else np.sort(instants)
+    def _states(self) -> States:
+        return States(self.columns, self.labels, self.outcomes, self.in_vain, self.moves)

@@ -60,6 +60,11 @@ class Ledger:
         """Messages that were done, or still can be."""
         return self.acked + self.ready + self.unacked
 
+    @property
+    def unfinished(self) -> int:
+        """Messages that are still in the system."""
+        return self.ready + self.unacked
+
     def __add__(self, other: Ledger) -> Ledger:
         """The accounts of two parts together; what passed from one to the other counts in both."""
         if not isinstance(other, Ledger):

@@ -57,6 +57,11 @@ class ClosedLoop(Scenario):
                 )
         return self
 
+    @property
+    def servers(self) -> int:
+        """How many requests can be worked on at once: one per worker."""
+        return self.workers
+
     def forecast(self) -> Forecast:
         if not isinstance(self.service, Exponential):
             return Forecast(model="none", why="machine repair has a formula for exponential work")
@@ -91,17 +96,7 @@ class ClosedLoop(Scenario):
             ledger = inbox.ledger()
         if progress is not None:
             progress(1.0)
-        result = Result.from_record(
-            record,
-            scenario=self,
-            seed=env.seed,
-            engine="simpy",
-            duration=None,
-            warmup=self.warmup,
-            servers=self.workers,
-            ledger=ledger,
-            observed_until=stopped[0],
-        )
+        result = self.result(env, record, ledger, observed_until=stopped[0])
         if len(result.latency[result.observed]):
             return result
         # The first caller stopped before the warm-up was over: there is nothing else to look at.

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import closing, nullcontext
 from functools import partial
 from math import nan
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import model_validator
 
+from ..analysis.metrics import Metric
 from ..analysis.result import Result
 from ..broker import Broker
 from ..distributions import Arrivals, Durations, Exponential, Uniform
@@ -50,6 +51,18 @@ class Delivery(OpenScenario):
     ``money_due`` (of all messages but the dead letters), ``money_booked`` and ``money_wrong`` (the
     difference); and ``sends`` and ``attempts`` (at the work) per message.
     """
+
+    figures: ClassVar[Mapping[str, Metric]] = {
+        "missing": Metric("never booked", "messages"),
+        "doubled": Metric("booked more than once", "messages"),
+        "surplus": Metric("bookings too many", "messages"),
+        "dead_letters": Metric("dead letters", "messages"),
+        "money_due": Metric("money due"),
+        "money_booked": Metric("money booked"),
+        "money_wrong": Metric("money wrong"),
+        "sends": Metric("sends per message"),
+        "attempts": Metric("attempts per message"),
+    }
 
     interarrival: Arrivals = parameter(
         Exponential(mean=0.1), "time between one payment and the next", unit="s"
@@ -146,18 +159,8 @@ class Delivery(OpenScenario):
             self.execute(env, progress)
             ledger = node.ledger()
             figures = self._figures(node, publisher, accounts)
-        under_way = publisher.process.is_alive or ledger.ready + ledger.unacked
-        return Result.from_record(
-            node.record,
-            scenario=self,
-            seed=env.seed,
-            engine="simpy",
-            duration=self.duration if under_way else None,
-            warmup=self.warmup,
-            servers=self.servers,
-            ledger=ledger,
-            extras=figures,
-        )
+        over = not (publisher.process.is_alive or ledger.unfinished)
+        return self.result(env, node.record, ledger, over=over, figures=figures)
 
     def _declare(self, env: Environment, node: BrokerNode, folder: Path) -> None:
         """The queue for payments, and those for what fails."""

@@ -7,12 +7,13 @@ from contextlib import closing, contextmanager
 from functools import partial
 from math import nan
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from ..analysis.forecast import Forecast
+from ..analysis.metrics import Metric
 from ..analysis.result import Result
 from ..costs import CostProfile, Sync
 from ..distributions import DurationsOrNone
@@ -51,6 +52,11 @@ class PointToPoint(OpenScenario):
     from a cost profile, so that a run repeats to the bit whatever the disk does. Where nothing else
     is said, operations in memory take no time.
     """
+
+    figures: ClassVar[Mapping[str, Metric]] = {
+        "wait_mean_#": Metric("wait in priority class #, mean", "s"),
+        "latency_mean_#": Metric("latency in priority class #, mean", "s"),
+    }
 
     consumers: int = parameter(1, "how many consumers compete", step=1, ge=1, le=1000)
     capacity: int | None = parameter(
@@ -235,16 +241,7 @@ class PointToPoint(OpenScenario):
             "started": before(self.duration, started),
             "finished": before(self.duration, started + works),
         }
-        return Result.from_columns(
-            columns,
-            refused,
-            cut_off=self.cut_off,
-            scenario=self,
-            seed=env.seed,
-            engine="vector",
-            warmup=self.warmup,
-            servers=self.servers,
-        )
+        return self.calculated(env, columns, refused)
 
     def forecast(self) -> Forecast:
         special = ("priorities", "linger", "polling", "cold_start", "breakdowns", "crashes")
@@ -269,17 +266,8 @@ class PointToPoint(OpenScenario):
             self._consume(env, queue, producer)
             self.execute(env, progress)
             ledger = queue.ledger()
-        return Result.from_record(
-            queue.record,
-            scenario=self,
-            seed=env.seed,
-            engine="simpy",
-            duration=self.cut_off(ledger),
-            warmup=self.warmup,
-            servers=self.consumers,
-            ledger=ledger,
-            extras=self._by_priority(queue.record),
-        )
+        figures = self._by_priority(queue.record)
+        return self.result(env, queue.record, ledger, servers=self.consumers, figures=figures)
 
     @contextmanager
     def _queue(self, env: Environment) -> Iterator[SimQueue]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..analysis.metrics import Metric
 from ..analysis.result import Result
 from ..distributions import Arrivals, Durations, Exponential
 from ..processes import (
@@ -28,6 +29,7 @@ from ..processes import (
 from ..processes.record import instants
 from ..queues import MemoryQueue
 from .base import OpenScenario, Progress, parameter
+from .callers import CALLER, seen_by_callers
 from .recursions import before, calls, draw, staged_queue
 
 __all__ = ["SyncVsAsync"]
@@ -43,6 +45,8 @@ class SyncVsAsync(OpenScenario):
     When the other service goes down, the calls in it fail, and later ones are refused until it is
     up again. Messages wait in the queue instead, and work that was cut short starts again.
     """
+
+    figures: ClassVar[Mapping[str, Metric]] = CALLER
 
     interarrival: Arrivals = parameter(
         Exponential(mean=0.03125), "time between one request and the next", unit="s"
@@ -119,17 +123,11 @@ class SyncVsAsync(OpenScenario):
             if self.ack_cost:
                 columns["acked"] = columns["finished"] + self.ack_cost
         columns = {name: before(self.duration, column) for name, column in columns.items()}
-        return Result.from_columns(
+        return self.calculated(
+            env,
             columns,
-            np.zeros(len(created), bool),
-            cut_off=self.cut_off,
             ledger=_count(columns, before(self.duration, connected)),
-            scenario=self,
-            seed=env.seed,
-            engine="vector",
-            warmup=self.warmup,
-            servers=self.servers,
-            extras=self._seen_by_caller(columns["answered"] - created),
+            figures=seen_by_callers((columns["answered"] - created)[self.warmup :]),
         )
 
     def _simulate(self, env: Environment, progress: Progress | None) -> Result:
@@ -141,17 +139,8 @@ class SyncVsAsync(OpenScenario):
             Producer(env, door, self.interarrival, messages=self.messages)
             self.execute(env, progress)
             ledger = _ledger(door, inner)
-        return Result.from_record(
-            record,
-            scenario=self,
-            seed=env.seed,
-            engine="simpy",
-            duration=self.cut_off(ledger),
-            warmup=self.warmup,
-            servers=self.servers,
-            ledger=ledger,
-            extras=self._seen_by_caller(_answered(record)),
-        )
+        figures = seen_by_callers(_answered(record)[self.warmup :])
+        return self.result(env, record, ledger, figures=figures)
 
     def _other_service(self, env: Environment, door: SimQueue, middle: MemoryQueue) -> SimQueue:
         """Whatever is behind the door: a service to call, or a queue with its consumer."""
@@ -176,20 +165,6 @@ class SyncVsAsync(OpenScenario):
             Consumer(env, inner, work, workers=self.workers, faults=faults)
             Publisher(env, door, inner, connections=self.connections, network=self.network)
         return inner
-
-    def _seen_by_caller(self, times: NDArray[np.float64]) -> dict[str, float]:
-        """How long a request occupied whoever made it (s), failed ones left out."""
-        time = times[self.warmup :]
-        time = time[~np.isnan(time)]
-        if not len(time):
-            return {f"caller_{name}": np.nan for name in ("mean", "p50", "p95", "p99")}
-        p50, p95, p99 = np.percentile(time, [50, 95, 99])
-        return {
-            "caller_mean": float(np.mean(time)),
-            "caller_p50": float(p50),
-            "caller_p95": float(p95),
-            "caller_p99": float(p99),
-        }
 
 
 def _answered(record: Record) -> NDArray[np.float64]:
