@@ -57,7 +57,7 @@ class Scenario(Value, ABC):
         if "figures" in cls.__dict__:
             rows = [(name, shown.unit, shown.label) for name, shown in cls.figures.items()]
             table = text_table([("figure", "unit", "what it is"), *rows], WIDEST)
-            cls.__doc__ = f"{cls.__doc__}\nFigures\n-------\n{table}\n"
+            cls.__doc__ = f"{cls.__doc__ or ''}\nFigures\n-------\n{table}\n"
 
     @classmethod
     def all_figures(cls) -> dict[str, Metric]:
@@ -115,9 +115,9 @@ class Scenario(Value, ABC):
         return None
 
     @property
-    @abstractmethod
-    def servers(self) -> int:
-        """How many messages can be worked on at once."""
+    def servers(self) -> int | None:
+        """How many messages can be worked on at once; None if that is not known."""
+        return None
 
     def is_over(self, ledger: Ledger) -> bool:
         """Whether everything there was to do was done, before time could end the run."""
@@ -212,6 +212,11 @@ class PublishingScenario(Scenario):
 
     @property
     @abstractmethod
+    def servers(self) -> int:
+        """How many messages can be worked on at once."""
+
+    @property
+    @abstractmethod
     def slowest(self) -> float:
         """Work that a message brings per worker, where that is most (s)."""
 
@@ -297,6 +302,10 @@ class PublishingScenario(Scenario):
         everything = self.messages or self.interarrival.length
         return ledger.published == everything and not ledger.unfinished
 
+    def cut_off(self, ledger: Ledger) -> float | None:
+        """When time ended the run (s); None if the last message did."""
+        return None if self.is_over(ledger) else self.duration
+
     def calculated(
         self,
         env: Environment,
@@ -326,7 +335,7 @@ class PublishingScenario(Scenario):
         return Result.from_columns(
             columns,
             np.zeros(len(columns["created"]), bool) if refused is None else refused,
-            cut_off=lambda counted: None if self.is_over(counted) else self.duration,
+            cut_off=self.cut_off,
             ledger=ledger,
             scenario=self,
             seed=env.seed,
