@@ -123,6 +123,11 @@ class Scenario(Value, ABC):
         """Whether everything there was to do was done, before time could end the run."""
         return not ledger.unfinished
 
+    def cut_off(self, ledger: Ledger) -> float | None:
+        """When time ended the run (s); None if the last message did."""
+        duration: float | None = dict(self).get("duration")
+        return None if self.is_over(ledger) else duration
+
     def result(
         self,
         env: Environment,
@@ -163,6 +168,49 @@ class Scenario(Value, ABC):
             warmup=given.get("warmup", 0) if warmup is None else warmup,
             servers=self.servers if servers is None else servers,
             ledger=ledger,
+            extras=figures or {},
+            observed_until=observed_until,
+        )
+
+    def calculated(
+        self,
+        env: Environment,
+        columns: Mapping[str, NDArray[np.float64]],
+        refused: NDArray[np.bool_] | None = None,
+        ledger: Ledger | None = None,
+        engine: str = "vector",
+        observed_until: float = inf,
+        figures: Mapping[str, float] | None = None,
+    ) -> Result:
+        """The result of a run in which nothing was lost or interrupted, from its columns.
+
+        Parameters
+        ----------
+        env : Environment
+            Where it was run.
+        columns : mapping
+            Instants by name (s), each of shape (messages,).
+        refused : ndarray of shape (messages,), optional
+            Which messages found no room; none if not given.
+        ledger : Ledger, optional
+            Where the messages are, if somebody has counted.
+        engine : str
+            What ran it.
+        observed_until : float
+            When averages end (s).
+        figures : mapping, optional
+            What this scenario adds to the summary, as declared in its ``figures``.
+        """
+        return Result.from_columns(
+            columns,
+            np.zeros(len(columns["created"]), bool) if refused is None else refused,
+            cut_off=self.cut_off,
+            ledger=ledger,
+            scenario=self,
+            seed=env.seed,
+            engine=engine,
+            warmup=dict(self).get("warmup", 0),
+            servers=self.servers,
             extras=figures or {},
             observed_until=observed_until,
         )
@@ -301,49 +349,6 @@ class PublishingScenario(Scenario):
     def is_over(self, ledger: Ledger) -> bool:
         everything = self.messages or self.interarrival.length
         return ledger.published == everything and not ledger.unfinished
-
-    def cut_off(self, ledger: Ledger) -> float | None:
-        """When time ended the run (s); None if the last message did."""
-        return None if self.is_over(ledger) else self.duration
-
-    def calculated(
-        self,
-        env: Environment,
-        columns: Mapping[str, NDArray[np.float64]],
-        refused: NDArray[np.bool_] | None = None,
-        ledger: Ledger | None = None,
-        engine: str = "vector",
-        figures: Mapping[str, float] | None = None,
-    ) -> Result:
-        """The result of a run in which nothing was lost or interrupted, from its columns.
-
-        Parameters
-        ----------
-        env : Environment
-            Where it was run.
-        columns : mapping
-            Instants by name (s), each of shape (messages,).
-        refused : ndarray of shape (messages,), optional
-            Which messages found no room; none if not given.
-        ledger : Ledger, optional
-            Where the messages are, if somebody has counted.
-        engine : str
-            What ran it.
-        figures : mapping, optional
-            What this scenario adds to the summary, as declared in its ``figures``.
-        """
-        return Result.from_columns(
-            columns,
-            np.zeros(len(columns["created"]), bool) if refused is None else refused,
-            cut_off=self.cut_off,
-            ledger=ledger,
-            scenario=self,
-            seed=env.seed,
-            engine=engine,
-            warmup=self.warmup,
-            servers=self.servers,
-            extras=figures or {},
-        )
 
     def execute(self, env: Environment, progress: Progress | None) -> None:
         """Let simulated time go on until the run is over, telling how far it has come."""

@@ -283,7 +283,7 @@ class Subscriber:
                 self._buffer.append(held)
 
     def _in_vain(
-        self, held: Held, start: float, end: float, cause: str, outcome: str = INTERRUPTED
+        self, held: Held, start: float, end: float, cause: str = "", outcome: str = INTERRUPTED
     ) -> int:
         """Note a delivery that came to nothing now; with ``auto_ack`` the message is lost.
 
@@ -379,7 +379,7 @@ class Subscriber:
             if too_late:
                 attempts.outcome[attempt] = FAILED
             else:
-                self._in_vain(held, start, now, "", FAILED)
+                self._in_vain(held, start, now, outcome=FAILED)
             if session.open and not self.auto_ack:
                 self._tell(partial(self._refuse, held))
             return False
