@@ -39,11 +39,11 @@ class ApiStyles(Calculated):
 
     figures: ClassVar = {
         "page_time": Metric("until the page is there", "s"),
-        "requests": Metric("requests"),
+        "requests": Metric("requests made"),
         "rounds": Metric("rounds, one after another"),
         "bytes_up": Metric("bytes to the service"),
         "bytes_down": Metric("bytes from the service"),
-        "queries": Metric("queries"),
+        "queries": Metric("queries at the database"),
         "queries_in_series": Metric("queries in series"),
         "connections": Metric("connections opened"),
     }
@@ -77,6 +77,11 @@ class ApiStyles(Calculated):
     work: float = parameter(0.001, "time that a round takes the service", unit="s", ge=0)
     query: float = parameter(0.001, "time that a query takes the database", unit="s", ge=0)
 
+    @property
+    def servers(self) -> int:
+        """How many requests can be under way at once: one per connection."""
+        return self.parallel
+
     def _calculate(self, env: Environment) -> Result:
         created: list[float] = []
         started: list[float] = []
@@ -94,7 +99,7 @@ class ApiStyles(Calculated):
                 now, total = done, total + each
         columns = {"created": created, "enqueued": created, "started": started}
         columns["finished"] = finished
-        return self._computed(
+        return self.calculated(
             env,
             {name: np.array(instants) for name, instants in columns.items()},
             figures={
@@ -107,7 +112,6 @@ class ApiStyles(Calculated):
                 "queries_in_series": total.queries.in_series,
                 "connections": opened,
             },
-            servers=self.parallel,
         )
 
     @property

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import model_validator
 from scipy.special import gammaincinv
 
-from ..analysis.explanation import Forecast
+from ..analysis.forecast import Forecast
 from ..analysis.metrics import Metric
 from ..analysis.result import Result
 from ..distributions import Distribution, Durations, Exponential, LogNormal
@@ -53,7 +53,7 @@ class Composition(Calculated):
     settles: ClassVar[bool] = False
 
     figures: ClassVar = {
-        "available": Metric("requests that are answered", "%"),
+        "available": Metric("requests that are answered", "%", 4),
         "calls_per_request": Metric("calls per request, copies included"),
         "hedged": Metric("calls with a copy", "%"),
         "work_mean": Metric("servers' time for a request, mean", "s"),
@@ -99,7 +99,7 @@ class Composition(Calculated):
         created = finished - part.time
         made = int(part.made.sum())
         up = ~part.failed
-        return self._computed(
+        return self.calculated(
             env,
             {
                 "created": created,
@@ -142,18 +142,18 @@ class Composition(Calculated):
         if self.shape == "fan-out":
             made = np.full(len(took), self.calls)
             counted = copied.sum(axis=1)
-            return _Part(took.max(axis=1), work.sum(axis=1), down.any(axis=1), made, counted)
+            failed = np.count_nonzero(down, axis=1) > 0
+            return _Part(took.max(axis=1), work.sum(axis=1), failed, made, counted)
         if self.shape == "pipeline":
             # What isn't accepted takes no time.
             down = down[:, :1]
             there = np.broadcast_to(~down, took.shape)
         else:
-            before = np.cumsum(down, axis=1) - down
-            there = before == 0
+            there = np.cumsum(down, axis=1) - down == 0
         return _Part(
             np.sum(took, axis=1, where=there),
             np.sum(work, axis=1, where=there),
-            down.any(axis=1),
+            np.count_nonzero(down, axis=1) > 0,
             there.sum(axis=1),
             np.sum(copied, axis=1, where=there),
         )

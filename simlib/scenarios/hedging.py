@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 from heapq import heappop, heappush
 from math import inf, nan
 from typing import ClassVar
@@ -10,12 +11,15 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..analysis.explanation import Forecast
+from ..analysis.attempts import InVain
+from ..analysis.forecast import Forecast
 from ..analysis.metrics import Metric
 from ..analysis.result import Result
 from ..analysis.run_lengths import Needed, needed_by_queue
+from ..calls import Outcome
 from ..distributions import Arrivals, Durations, Exponential
 from ..processes import Environment
+from ..processes.attempts import DONE, Attempts
 from ..theory import mm1
 from .base import OpenScenario, parameter
 from .calculated import Calculated
@@ -34,14 +38,11 @@ class Hedging(Calculated, OpenScenario):
     at that instant; without, it is done for nobody. So a hedge is a retry, and makes load. The work
     of a copy is drawn anew.
 
-    A row of the result is a request, with the instants of the copy that answered; ``busy`` counts
-    the work of all copies, from the first arrival to the last.
+    A row of the result is a request, with the instants of the copy that answered; those that were
+    too late are among its ``attempts``, and ``utilisation`` counts them.
     """
 
-    figures: ClassVar = {
-        "hedged": Metric("calls with a copy", "%"),
-        "busy": Metric("servers at work, all copies", "%"),
-    }
+    figures: ClassVar = {"hedged": Metric("calls with a copy", "%")}
 
     interarrival: Arrivals = parameter(
         Exponential(mean=0.0025), "time between one request and the next", unit="s"
@@ -86,7 +87,7 @@ class Hedging(Calculated, OpenScenario):
             predicted={
                 "latency_mean": one.W,
                 **{f"latency_p{q}": one.latency_percentile(q) for q in (50, 95, 99)},
-                "busy": self.load,
+                "utilisation": self.load,
             },
         )
 
@@ -103,20 +104,16 @@ class Hedging(Calculated, OpenScenario):
         places[1::2] = (places[::2] + chance.integers(1, self.replicas, size=count)) % self.replicas
         race = _Race(works.tolist(), places.tolist(), self.replicas)
         after = inf if self.hedge_after is None else self.hedge_after
-        ended = race.run(created.tolist(), after, self.duration or inf, stops=self.cancel)
+        race.run(created.tolist(), after, self.duration or inf, stops=self.cancel)
         columns = {"created": created, "enqueued": created}
         columns |= {"started": np.array(race.started), "finished": np.array(race.finished)}
-        busy = race.busy / (ended * self.replicas) if ended else nan
-        return Result.from_columns(
-            columns,
-            np.zeros(count, bool),
-            cut_off=self.cut_off,
-            scenario=self,
-            seed=env.seed,
-            engine="vector",
-            warmup=self.warmup,
-            servers=None,
-            extras={"hedged": race.copied / count if count else nan, "busy": busy},
+        hedged = len(race.sent_again) / count if count else nan
+        result = self.calculated(env, columns, figures={"hedged": hedged})
+        return replace(
+            result,
+            in_vain=InVain.of(race.in_vain),
+            moves={"requeued": np.array(race.sent_again), "vanished": np.array(race.withdrawn)},
+            ledger=replace(result.ledger, duplicates=len(race.in_vain)),
         )
 
 
@@ -135,56 +132,57 @@ class _Race:
     def __init__(self, works: list[float], places: list[int], servers: int) -> None:
         requests = len(works) // 2
         self.started = [nan] * requests
-        """When the copy that answered was begun (s), or that under way."""
+        """When the copy that answered was begun (s), or one that is under way."""
         self.finished = [nan] * requests
         """When the request was answered (s)."""
-        self.copied = 0
-        """How many requests were sent twice."""
-        self.busy = 0.0
-        """Time that servers worked, all together (s)."""
+        self.sent_again: list[float] = []
+        """When copies were made (s)."""
+        self.withdrawn: list[float] = []
+        """When copies were taken out of a queue (s)."""
+        self.in_vain = Attempts()
+        """Work on copies that were too late."""
         self._works = works
         self._places = places
         self._begun = [nan] * len(works)
-        self._over = bytearray(len(works))
+        self._pending = bytearray(len(works))
         self._answered = bytearray(requests)
         self._waiting: list[deque[int]] = [deque() for _ in range(servers)]
         self._serving = [-1] * servers
         self._ends: list[tuple[float, int]] = []
 
-    def run(self, created: list[float], after: float, until: float, *, stops: bool) -> float:
-        """Let time go on until all is done, or ``until``; when it ended (s).
+    def run(self, created: list[float], after: float, until: float, *, stops: bool) -> None:
+        """Let time go on until all is done, or ``until`` (s).
 
         Of what happens at one instant work ends first, then copies are made, then requests come.
         """
-        ends, coming, due, now = self._ends, 0, 0, 0.0
+        ends, coming, due = self._ends, 0, 0
         while True:
             end = ends[0][0] if ends else inf
             comes = created[coming] if coming < len(created) else inf
             # Requests are due for a copy in the order in which they came.
             copy_due = created[due] + after if due < coming else inf
-            at = min(end, copy_due, comes)
-            if at >= until:
+            now = min(end, copy_due, comes)
+            if now >= until:
                 break
-            now = at
-            if at == end:
+            if now == end:
                 copy = heappop(ends)[1]
-                if not self._over[copy]:
-                    self._end(copy, now, stops)
-            elif at == copy_due:
+                if self._pending[copy]:
+                    self._done(copy, now, stops)
+            elif now == copy_due:
                 if not self._answered[due]:
-                    self.copied += 1
+                    self.sent_again.append(now)
                     self._send(2 * due + 1, now)
                 due += 1
             else:
                 self._send(2 * coming, now)
                 coming += 1
-        if until < inf:
-            now = until
-            self.busy += sum(now - self._begun[copy] for copy in self._serving if copy >= 0)
-        return now
+        for copy in self._serving:
+            if copy >= 0 and self.started[copy >> 1] != self._begun[copy]:
+                self._note(copy, nan, "in service")
 
     def _send(self, copy: int, now: float) -> None:
         place = self._places[copy]
+        self._pending[copy] = True
         if self._serving[place] < 0:
             self._begin(place, copy, now)
         else:
@@ -197,27 +195,39 @@ class _Race:
             self.started[copy >> 1] = now
         heappush(self._ends, (now + self._works[copy], copy))
 
-    def _end(self, copy: int, now: float, stops: bool) -> None:
-        """The work on a copy is done."""
-        self._leave(copy, now)
-        request = copy >> 1
-        if not self._answered[request]:
+    def _done(self, copy: int, now: float, stops: bool) -> None:
+        """The work on a copy is done: its answer is the first one, or nobody's any more."""
+        request, other = copy >> 1, copy ^ 1
+        if self._answered[request]:
+            self._note(copy, now, DONE)
+        else:
             self._answered[request] = True
             self.started[request], self.finished[request] = self._begun[copy], now
-            other = copy ^ 1
-            if stops and not self._over[other]:
-                if self._serving[self._places[other]] == other:
-                    self._leave(other, now)
-                self._over[other] = True
+            if stops and self._pending[other]:
+                self._stop(other, now)
+        self._leave(copy, now)
+
+    def _stop(self, copy: int, now: float) -> None:
+        if self._serving[self._places[copy]] == copy:
+            self._note(copy, now, Outcome.CANCELLED)
+            self._leave(copy, now)
+        else:
+            self._pending[copy] = False
+            self.withdrawn.append(now)
+
+    def _note(self, copy: int, end: float, outcome: str) -> None:
+        begun = self._begun[copy]
+        self.in_vain.add(
+            copy >> 1, begun, begun, end, outcome=outcome, by=self._places[copy], cause="hedge"
+        )
 
     def _leave(self, copy: int, now: float) -> None:
         """A server is done with a copy, or is stopped, and takes the next one."""
         place = self._places[copy]
-        self._over[copy] = True
-        self.busy += now - self._begun[copy]
+        self._pending[copy] = False
         self._serving[place] = -1
         waiting = self._waiting[place]
         while waiting and self._serving[place] < 0:
             following = waiting.popleft()
-            if not self._over[following]:
+            if self._pending[following]:
                 self._begin(place, following, now)
