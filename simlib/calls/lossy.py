@@ -36,7 +36,7 @@ class LossyLine:
         self.replies = replies
         self.lost = 0
         """How many requests and replies were lost."""
-        self._luck = Random(seed)  # noqa: S311 - nothing here is a secret
+        self._luck = Random(seed)
 
     def handle(self, request: Request) -> Reply:
         """Answer one request, if it and its reply arrive."""
