@@ -51,7 +51,8 @@ def waterfall(results: Mapping[str, Result], ax: Axes | None = None) -> Axes:
         said.append(f"{name}: requests {requests}, rounds {rounds}, done after {end}")
         row = int(rows[-1]) + 1 + gap
     ax.set(xlabel="simulated time (s)", xlim=(0, None), ylim=(row - gap, -1))
-    ax.set_yticks(middles, list(results) if len(results) > 1 else ["requests"])
+    ax.set_ylabel("requests")
+    ax.set_yticks(middles, list(results) if len(results) > 1 else [""])
     ax.tick_params(axis="y", length=0)
     ax.grid(visible=False, axis="y")
     ax.set_label(f"Requests of a page, one below the other, over time. {'; '.join(said)}.")
