@@ -22,7 +22,7 @@ from .metrics import figure
 if TYPE_CHECKING:
     from ..scenarios.base import Scenario
 
-__all__ = ["Result"]
+__all__ = ["Result", "at_each_station", "time_in"]
 
 Floats = NDArray[np.float64]
 

@@ -22,7 +22,7 @@ from .queues import BrokerQueue
 if TYPE_CHECKING:
     from .broker import Broker, StorageOrOpener
 
-__all__ = ["Channel", "Consumer"]
+__all__ = ["Channel", "Consumer", "give_back"]
 
 T = TypeVar("T")
 

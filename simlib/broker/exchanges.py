@@ -13,7 +13,16 @@ from .topics import TopicTrie
 if TYPE_CHECKING:
     from .queues import BrokerQueue
 
-__all__ = ["Binding", "Destination", "Exchange", "make_exchange"]
+__all__ = [
+    "Binding",
+    "Destination",
+    "Direct",
+    "Exchange",
+    "Fanout",
+    "Headers",
+    "Topic",
+    "make_exchange",
+]
 
 Destination: TypeAlias = "BrokerQueue | Exchange"
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-__all__ = ["ENVELOPE", "Death", "Delivery", "Properties", "Returned"]
+__all__ = [
+    "ENVELOPE",
+    "Death",
+    "Delivery",
+    "Properties",
+    "Returned",
+    "died_without_consumer_since",
+    "with_death",
+]
 
 ENVELOPE = "x-broker"
 """The header under which a queue keeps a persistent message's properties."""

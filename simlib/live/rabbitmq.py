@@ -42,7 +42,7 @@ from .pika_words import (
     their_table,
 )
 
-__all__ = ["RabbitMQ"]
+__all__ = ["LiveChannel", "RabbitMQ"]
 
 
 class RabbitMQ:
