@@ -57,6 +57,16 @@ class Broker(Routing):
     on_death : callable or None
         Called with the :class:`Death` of each message that ends without an ack. One that a power
         cut took out of the real queue is not among them, for nobody has it any more.
+
+    Examples
+    --------
+    >>> broker = Broker()
+    >>> broker.declare_exchange("events", type="topic")
+    >>> broker.declare_queue("billing")
+    'billing'
+    >>> broker.bind("billing", "events", "order.*")
+    >>> broker.publish("events", "order.created", b"order 17")
+    ['billing']
     """
 
     def __init__(
