@@ -25,12 +25,15 @@ ROOMS: dict[str, set[str]] = {
     "queues": set(),
     "broker": {"queues"},
     "calls": set(),
+    "stores": set(),
     "resilience": set(),
-    "processes": {"values", "broker", "calls", "resilience", "queues", "distributions"},
+    "processes": {
+        *("values", "broker", "calls", "resilience", "stores", "queues", "distributions"),
+    },
     "analysis": {"values", "processes", "queues", "broker", "distributions", "theory"},
     "scenarios": {
         *("values", "analysis", "processes", "queues", "broker", "distributions"),
-        *("theory", "costs"),
+        *("theory", "costs", "stores"),
     },
     "live": {"queues", "broker", "distributions", "analysis", "theory", "costs"},
     "present": {
@@ -127,7 +130,9 @@ def test_what_comes_from_outside_is_imported_only_by_its_room(module: str) -> No
         assert _room(module) in OWNERS.get(name, {_room(module)}), name
 
 
-@pytest.mark.parametrize("below", ["theory", "costs", "queues", "distributions", "broker"])
+@pytest.mark.parametrize(
+    "below", ["theory", "costs", "queues", "distributions", "broker", "stores"]
+)
 def test_the_lowest_rooms_know_nothing_of_simulation(below: str) -> None:
     above = {"broker", "processes", "scenarios", "analysis", "present", "live"} - {below}
     for module in (module for module in MODULES if _room(module) == below):
@@ -189,7 +194,7 @@ def test_the_library_loads_nothing_that_only_pictures_and_panels_need(statement:
     }
 
 
-@pytest.mark.parametrize("room", ["queues", "broker", "calls", "resilience"])
+@pytest.mark.parametrize("room", ["queues", "broker", "stores", "calls", "resilience"])
 def test_what_is_real_loads_nothing_but_python_and_itself(room: str) -> None:
     before = _loaded_by("pass")  # what the environment itself brings along
     loaded = _loaded_by(f"import simlib.{room}") - before

@@ -10,11 +10,10 @@ from math import inf
 from operator import methodcaller
 from typing import Any, Self
 
-from simlib.queues import MemoryQueue, Message, MessageQueue
-
-from .channel import Channel, give_back
+from ..queues import MemoryQueue, Message, MessageQueue
+from .channel import Channel, return_message
 from .errors import NotFoundError, PreconditionFailedError, ResourceLockedError
-from .exchanges import Binding, Exchange
+from .exchanges import Binding
 from .messages import (
     Death,
     Delivery,
@@ -23,15 +22,21 @@ from .messages import (
     died_without_consumer_since,
     with_death,
 )
-from .options import QueueOptions, check_name, check_publication
+from .options import (
+    QueueOptions,
+    StorageOrOpener,
+    check_content,
+    check_name,
+    check_properties,
+)
 from .queues import BrokerQueue
 from .routing import Routing, refuse_reserved
 from .state import ExchangeState, QueueState, exchange_state, queue_state
 
-__all__ = ["Broker", "StorageOrOpener"]
+__all__ = ["Broker"]
 
-StorageOrOpener = MessageQueue | Callable[[], MessageQueue]
-"""What keeps a queue's messages, or what opens it, now and after each restart."""
+OWN = 0
+"""The number of the channel on which the broker's own methods act."""
 
 # A tuple's own constructor: Properties(...) is a Python function that calls it.
 _new_properties = tuple.__new__
@@ -82,7 +87,9 @@ class Broker(Routing):
         self._channels: dict[int, Channel] = {}
         self._numbers = count(1)
         self._names = count(1)
-        self._own = Channel(self, 0)
+        self._own = Channel(self, OWN)
+        # What was found right about a message before; to be looked at once, not at each publish.
+        self._checked: Properties | None = None
         # Queues that have to deliver once the delivery under way is over.
         self._to_deliver: deque[BrokerQueue] = deque()
         self._delivering = False
@@ -118,16 +125,16 @@ class Broker(Routing):
         ResourceLockedError
             There is one of this name that belongs to somebody else.
         """
-        return self.declare(self._own, name, queue, options)
+        return self.declare(OWN, name, queue, options)
 
     def declare(
         self,
-        owner: Channel,
+        owner: int,
         name: str,
         queue: StorageOrOpener | None,
         options: Mapping[str, Any],
     ) -> str:
-        """``declare_queue`` on somebody's behalf."""
+        """``declare_queue`` on behalf of the channel with that number."""
         check_name("a queue's name", name)
         wanted = QueueOptions(**options)
         if queue is not None and not isinstance(queue, MessageQueue) and not callable(queue):
@@ -138,7 +145,7 @@ class Broker(Routing):
             wanted.check_equivalent(name, current.options)
             if queue is not None and queue not in (current.storage, current.reopen):
                 raise PreconditionFailedError(f"queue {name!r} keeps its messages elsewhere")
-            current.used = self.clock()
+            current.note_use()
             return name
         name = name or f"amq.gen-{next(self._names)}"
         storage, reopen = (queue, None) if isinstance(queue, MessageQueue) else (None, queue)
@@ -148,13 +155,14 @@ class Broker(Routing):
         self._queues[name] = BrokerQueue(
             name, wanted, storage, reopen, owner if wanted.exclusive else None, self
         )
+        self._routes.clear()
         return name
 
-    def queue(self, name: str, user: Channel | None = None) -> BrokerQueue:
+    def queue(self, name: str, user: int | None = None) -> BrokerQueue:
         if not self._exists(name):
             raise NotFoundError(f"no queue {name!r}; declare it first")
         queue = self._queues[name]
-        if queue.owner not in (None, user or self._own):
+        if queue.owner not in (None, user or OWN):
             raise ResourceLockedError(f"queue {name!r} belongs to another channel alone")
         return queue
 
@@ -184,7 +192,7 @@ class Broker(Routing):
         del self._queues[queue.name]
         queue.deleted = True
         for consumer in list(queue.consumers.values()):
-            consumer.channel.drop(consumer)
+            self._channels[consumer.owner].end_consumer(consumer.tag)
         purged = queue.purge("lost")
         for channel in (self._own, *self._channels.values()):
             queue.lose(channel.held_of(queue))
@@ -199,7 +207,7 @@ class Broker(Routing):
     def message_count(self, name: str) -> int:
         """How many messages are ready in a queue."""
         queue = self.queue(name)
-        queue.settle()
+        queue.enforce_limits_at_rest()
         return queue.ready
 
     # Messages
@@ -249,38 +257,10 @@ class Broker(Routing):
         UnroutableError
             No queue was to get a mandatory message, and nobody takes returned ones.
         """
-        reached, refused = self.offer(
-            self.source(exchange),
-            routing_key,
-            body,
-            headers,
-            priority,
-            persistent,
-            expiration,
-            reply_to,
-            correlation_id,
-        )
-        if mandatory and not reached and not refused:
-            give_back(Returned(exchange, routing_key, body, dict(headers or {})), self.on_return)
-        return reached
-
-    def offer(
-        self,
-        source: Exchange,
-        routing_key: str,
-        body: bytes,
-        headers: Mapping[str, Any] | None = None,
-        priority: int = 0,
-        persistent: bool = False,
-        expiration: float | None = None,
-        reply_to: str | None = None,
-        correlation_id: str | None = None,
-    ) -> tuple[list[str], list[str]]:
-        """Publish to an exchange, and return the queues that have it and those that refuse it."""
         properties = _new_properties(
             Properties,
             (
-                source.name,
+                exchange,
                 routing_key,
                 priority,
                 persistent,
@@ -290,10 +270,34 @@ class Broker(Routing):
                 None,
             ),
         )
-        check_publication(body, headers, properties)
+        reached, refused = self.offer(properties, body, headers)
+        if mandatory and not reached and not refused:
+            return_message(properties, body, headers, self.on_return)
+        return reached
+
+    def offer(
+        self,
+        properties: Properties,
+        body: bytes,
+        headers: Mapping[str, Any] | None = None,
+    ) -> tuple[list[str], list[str]]:
+        """Publish to an exchange, and return the queues that have it and those that refuse it.
+
+        Who publishes much under the same properties gives the same value each time: it is checked
+        once.
+        """
+        queues = self._routes.get(properties[:2])
+        source = self.source(properties[0]) if queues is None else None
+        if properties is not self._checked:
+            check_properties(properties)
+            self._checked = properties
+        if headers is not None or type(body) is not bytes:
+            check_content(body, headers)
+        if source is not None:
+            queues = self.destinations(source, properties[1], headers or {})
         reached: list[str] = []
         refused: list[str] = []
-        for queue in self.destinations(source, routing_key, headers or {}):
+        for queue in queues or ():
             (reached if queue.accept(body, headers, properties) else refused).append(queue.name)
         return reached, refused
 
@@ -344,21 +348,18 @@ class Broker(Routing):
         finally:
             self._delivering = False
 
-    def left(self, queue: BrokerQueue) -> None:
+    def consumer_cancelled(self, queue: BrokerQueue) -> None:
         """Delete a queue that goes with its last consumer, if that was it."""
         if queue.options.auto_delete and not queue.consumers and not queue.deleted:
             self._delete(queue)
 
-    def forget(self, channel: Channel) -> None:
-        """Know a channel no more that closes."""
-        self._channels.pop(channel.number, None)
-
-    def deserted(self, channel: Channel, queues: list[BrokerQueue]) -> None:
+    def channel_closed(self, number: int, queues: list[BrokerQueue]) -> None:
         """See to the queues that a closed channel gave messages back to, and to its own."""
-        for queue in [each for each in self._queues.values() if each.owner is channel]:
+        self._channels.pop(number, None)
+        for queue in [each for each in self._queues.values() if each.owner == number]:
             self._delete(queue)
         for queue in queues:
-            queue.cull()
+            queue.enforce_limits()
             self.dispatch(queue)
 
     # Time
@@ -367,7 +368,7 @@ class Broker(Routing):
         """Do what has fallen due, and deliver what can be delivered."""
         for queue in list(self._queues.values()):
             if self._exists(queue.name) and not queue.deleted:
-                queue.settle()
+                queue.enforce_limits_at_rest()
                 self.dispatch(queue)
 
     def due_in(self) -> float:
@@ -398,10 +399,10 @@ class Broker(Routing):
                     stored[queue] = queue.storage.ids()
                     stop(queue.storage)
                     for channel in self._channels.values():
-                        channel.leave(queue)
+                        channel.release(queue)
             for channel in [self._own, *self._channels.values()]:
                 channel.close()
-            self._own = Channel(self, 0)
+            self._own = Channel(self, OWN)
             for queue in [each for each in self._queues.values() if not each.options.durable]:
                 self._delete(queue)
             for exchange in [each for each in self._exchanges.values() if not each.durable]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from simlib.queues import LeaseLostError, Message, QueueError
-
+from ..queues import LeaseLostError, Message, QueueError
+from .consumers import Consumer
 from .errors import (
     BrokerError,
     ChannelClosedError,
@@ -15,14 +16,14 @@ from .errors import (
     PreconditionFailedError,
     UnroutableError,
 )
-from .messages import Delivery, Properties, Returned
-from .options import check_name, check_prefetch
+from .messages import Delivery, Properties, Returned, properties_of
+from .options import StorageOrOpener, check_name, check_prefetch
 from .queues import BrokerQueue
 
 if TYPE_CHECKING:
-    from .broker import Broker, StorageOrOpener
+    from .broker import Broker  # The one arrow back: from a channel to the broker it is with.
 
-__all__ = ["Channel", "Consumer", "give_back"]
+__all__ = ["Channel", "return_message"]
 
 T = TypeVar("T")
 
@@ -30,34 +31,8 @@ T = TypeVar("T")
 _new_delivery = tuple.__new__
 
 
-class Consumer:
-    """Somebody who waits for a queue's messages."""
-
-    __slots__ = ("aside", "auto_ack", "callback", "channel", "held", "prefetch", "queue", "tag")
-
-    def __init__(
-        self,
-        channel: Channel,
-        queue: BrokerQueue,
-        tag: str,
-        callback: Callable[[Delivery], object],
-        prefetch: int,
-        auto_ack: bool,
-    ) -> None:
-        self.channel = channel
-        self.queue = queue
-        self.tag = tag
-        self.callback = callback
-        self.prefetch = prefetch
-        self.auto_ack = auto_ack
-        # How much of its credit is taken; without acks none ever is.
-        self.held = 0
-        # Whether it had no credit at its turn, and has no turns until it has.
-        self.aside = False
-
-
 # A delivery that is not acked yet: what, of which queue, and to whom if it wasn't fetched.
-Held = tuple[Message, Properties, BrokerQueue, "Consumer | None"]
+Held = tuple[Message, Properties, BrokerQueue, Consumer | None]
 
 
 class Channel:
@@ -91,7 +66,7 @@ class Channel:
         self._last_tag = 0
         self._tags = count(1)
         self._held: dict[int, Held] = {}
-        self._consumers: dict[str, Consumer] = {}
+        self._consumers: dict[str, tuple[Consumer, BrokerQueue]] = {}
 
     # Publishing
 
@@ -107,6 +82,7 @@ class Channel:
         body: bytes,
         *,
         mandatory: bool = False,
+        headers: Mapping[str, Any] | None = None,
         **properties: Any,
     ) -> list[str]:
         """Publish as :meth:`Broker.publish` does.
@@ -116,16 +92,11 @@ class Channel:
         NackedError
             A queue refused the message, and confirms are on. Other queues may have it.
         """
-        self._check_open()
-        try:
-            source = self._broker.source(exchange)
-        except BrokerError:
-            self.close()
-            raise
-        reached, refused = self._broker.offer(source, routing_key, body, **properties)
+        about = properties_of(exchange, routing_key, **properties)
+        self._or_close(lambda: self._broker.source(exchange))
+        reached, refused = self._broker.offer(about, body, headers)
         if mandatory and not reached and not refused:
-            headers = properties.get("headers") or {}
-            give_back(Returned(exchange, routing_key, body, dict(headers)), self.on_return)
+            return_message(about, body, headers, self.on_return)
         if refused and self._confirms:
             raise NackedError(f"refused by {', '.join(map(repr, refused))}, which is full")
         return reached
@@ -136,7 +107,7 @@ class Channel:
         self, name: str = "", queue: StorageOrOpener | None = None, **options: Any
     ) -> str:
         """Declare a queue as :meth:`Broker.declare_queue` does, exclusive ones for this channel."""
-        return self._or_close(lambda: self._broker.declare(self, name, queue, options))
+        return self._or_close(lambda: self._broker.declare(self.number, name, queue, options))
 
     def bind(
         self,
@@ -146,7 +117,9 @@ class Channel:
         arguments: Mapping[str, Any] | None = None,
     ) -> None:
         """Bind a queue as :meth:`Broker.bind` does, exclusive ones of this channel, too."""
-        self._or_close(lambda: self._broker.bind_for(self, queue, exchange, routing_key, arguments))
+        self._or_close(
+            lambda: self._broker.bind_for(self.number, queue, exchange, routing_key, arguments)
+        )
 
     # Consuming
 
@@ -180,51 +153,75 @@ class Channel:
         check_prefetch(prefetch)
         check_name("consumer_tag", consumer_tag)
         self._check_open()
-        source = self._or_close(lambda: self._broker.queue(queue, self))
+        source = self._or_close(lambda: self._broker.queue(queue, self.number))
         tag = consumer_tag or f"ctag{self.number}.{next(self._tags)}"
         if tag in self._consumers:
             raise ValueError(f"this channel has a consumer {tag!r} already")
-        consumer = Consumer(self, source, tag, callback, prefetch, auto_ack)
-        self._consumers[tag] = consumer
-        source.add(consumer)
+        deliver = partial(self._deliver, source, callback)
+        consumer = Consumer(self.number, tag, deliver, prefetch, auto_ack)
+        self._consumers[tag] = consumer, source
+        source.consume(consumer)
         return tag
 
     def cancel(self, consumer_tag: str) -> None:
         """Deliver nothing more to a consumer. What it holds stays unacked with the channel."""
         self._check_open()
         if consumer_tag in self._consumers:
-            self.drop(self._consumers[consumer_tag])
+            self.end_consumer(consumer_tag)
 
     def get(self, queue: str, auto_ack: bool = False) -> Delivery | None:
         """Fetch the queue's next message; None when nothing is ready."""
         self._check_open()
-        return self.fetch(self._or_close(lambda: self._broker.queue(queue, self)), auto_ack)
+        return self.fetch(self._or_close(lambda: self._broker.queue(queue, self.number)), auto_ack)
 
     def fetch(self, queue: BrokerQueue, auto_ack: bool) -> Delivery | None:
         """``get``, once the queue is found."""
-        queue.used = self._broker.clock()
+        queue.note_use()
         taken = queue.take()
         if taken is None:
             return None
         self._last_tag += 1
         if auto_ack:
-            queue.ack([taken[0]])
+            queue.ack(taken[0], None)
         else:
             self._held[self._last_tag] = (*taken, queue, None)
         return _delivery(self._last_tag, *taken, "")
 
-    def hand_over(
-        self, queue: BrokerQueue, consumer: Consumer, message: Message, properties: Properties
+    def _deliver(
+        self,
+        queue: BrokerQueue,
+        callback: Callable[[Delivery], object],
+        consumer: Consumer,
+        message: Message,
+        properties: Properties,
     ) -> None:
-        """Deliver a message to a consumer of this channel."""
+        """Deliver a message of a queue to a consumer of this channel."""
         self._last_tag = tag = self._last_tag + 1
-        if consumer.auto_ack:
-            queue.storage.ack(message)
-            queue.acked += 1
-        else:
+        if not consumer.auto_ack:
             self._held[tag] = (message, properties, queue, consumer)
-            consumer.held += 1
-        consumer.callback(_delivery(tag, message, properties, consumer.tag))
+        # What ``_delivery`` does, without the call: this is done for each message there is.
+        _, body, headers, _, attempts = message
+        exchange, key, priority, persistent, expiration, reply_to, correlation_id, _ = properties
+        callback(
+            _new_delivery(
+                Delivery,
+                (
+                    tag,
+                    exchange,
+                    key,
+                    attempts > 1,
+                    body,
+                    headers,
+                    priority,
+                    persistent,
+                    expiration,
+                    reply_to,
+                    correlation_id,
+                    attempts,
+                    consumer.tag,
+                ),
+            )
+        )
 
     # What becomes of deliveries
 
@@ -242,42 +239,37 @@ class Channel:
             return
         message, _, queue, consumer = held
         try:
-            queue.storage.ack(message)
-            queue.acked += 1
+            queue.ack(message, consumer)
         except QueueError as error:
-            self._lost(queue, error)
-        if consumer is not None:
-            consumer.held -= 1
-            if consumer.aside:
-                queue.readmit(consumer)
+            self._held_too_long(queue, error)
 
     def _ack_many(self, delivery_tag: int, multiple: bool) -> None:
-        released = self._release(delivery_tag, multiple)
+        settled = self._settle(delivery_tag, multiple)
         by_queue: dict[BrokerQueue, list[Message]] = {}
-        for message, _, queue, _ in released:
+        for message, _, queue, _ in settled:
             by_queue.setdefault(queue, []).append(message)
         for queue, messages in by_queue.items():
             try:
-                queue.ack(messages)
+                queue.ack_many(messages)
             except QueueError as error:
-                self._lost(queue, error)
-        self._readmit(released)
+                self._held_too_long(queue, error)
+        self._resume(settled)
 
     def nack(self, delivery_tag: int, multiple: bool = False, requeue: bool = True) -> None:
         """Give a delivery back, to its old place, or let it die; ``multiple`` as for ``ack``."""
-        released = self._release(delivery_tag, multiple)
-        for message, properties, queue, _ in released:
+        settled = self._settle(delivery_tag, multiple)
+        for message, properties, queue, _ in settled:
             try:
                 if requeue:
                     queue.requeue(message, properties)
                 else:
-                    queue.discard(message, properties, "rejected")
+                    queue.let_die(message, properties, "rejected")
             except QueueError as error:
-                self._lost(queue, error)
-        queues = {queue: None for _, _, queue, _ in released}
+                self._held_too_long(queue, error)
+        queues = {queue: None for _, _, queue, _ in settled}
         for queue in queues:
-            queue.cull()
-        self._readmit(released)
+            queue.enforce_limits()
+        self._resume(settled)
         for queue in queues:
             self._broker.dispatch(queue)
 
@@ -285,7 +277,7 @@ class Channel:
         """``nack`` of one delivery."""
         self.nack(delivery_tag, requeue=requeue)
 
-    def _release(self, delivery_tag: int, multiple: bool) -> list[Held]:
+    def _settle(self, delivery_tag: int, multiple: bool) -> list[Held]:
         """The deliveries that a tag means, which are not held from now on."""
         self._check_open()
         if delivery_tag in self._held:
@@ -300,18 +292,18 @@ class Channel:
                 f"unknown delivery tag {delivery_tag}: nothing was delivered under it on this "
                 "channel, or it was acked, nacked or rejected before"
             )
-        released = [self._held.pop(tag) for tag in tags]
-        for _, _, _, consumer in released:
+        settled = [self._held.pop(tag) for tag in tags]
+        for _, _, _, consumer in settled:
             if consumer is not None:
                 consumer.held -= 1
-        return released
+        return settled
 
-    def _readmit(self, released: list[Held]) -> None:
-        for _, _, queue, consumer in released:
-            if consumer is not None and consumer.aside:
-                queue.readmit(consumer)
+    def _resume(self, settled: list[Held]) -> None:
+        for _, _, queue, consumer in settled:
+            if consumer is not None:
+                queue.resume(consumer)
 
-    def _lost(self, queue: BrokerQueue, error: QueueError) -> None:
+    def _held_too_long(self, queue: BrokerQueue, error: QueueError) -> None:
         """Close the channel over a delivery that passed on; with a deleted queue it may."""
         if queue.deleted:
             return
@@ -328,32 +320,31 @@ class Channel:
             return
         self.closed = True
         # A queue that goes with its last consumer takes along what is held of it.
-        for consumer in list(self._consumers.values()):
-            self.drop(consumer)
-        self._broker.forget(self)
+        for tag in list(self._consumers):
+            self.end_consumer(tag)
         held = list(self._held.values())
         self._held.clear()
         queues = {queue: None for _, _, queue, _ in held}
         for message, properties, queue, _ in held:
             queue.requeue(message, properties)
-        self._broker.deserted(self, list(queues))
+        self._broker.channel_closed(self.number, list(queues))
 
-    def drop(self, consumer: Consumer) -> None:
-        """Let a consumer go, and with it a queue that goes with its last one."""
-        del self._consumers[consumer.tag]
-        consumer.queue.remove(consumer)
-        self._broker.left(consumer.queue)
+    def end_consumer(self, consumer_tag: str) -> None:
+        """Cancel a consumer, and with it a queue that goes with its last one."""
+        consumer, queue = self._consumers.pop(consumer_tag)
+        queue.cancel(consumer)
+        self._broker.consumer_cancelled(queue)
 
     def held_of(self, queue: BrokerQueue) -> list[Message]:
         """What is held of a queue."""
         return [message for message, _, source, _ in self._held.values() if source is queue]
 
-    def leave(self, queue: BrokerQueue) -> None:
+    def release(self, queue: BrokerQueue) -> None:
         """Hold nothing of a queue any more that sees to it itself in a restart."""
         for tag, (message, properties, source, _) in list(self._held.items()):
             if source is queue:
                 del self._held[tag]
-                queue.leave(message, properties)
+                queue.release(message, properties)
 
     def __enter__(self) -> Self:
         return self
@@ -400,8 +391,14 @@ def _delivery(tag: int, message: Message, properties: Properties, consumer_tag: 
     )
 
 
-def give_back(returned: Returned, on_return: Callable[[Returned], object] | None) -> None:
+def return_message(
+    properties: Properties,
+    body: bytes,
+    headers: Mapping[str, Any] | None,
+    on_return: Callable[[Returned], object] | None,
+) -> None:
     """Return a message that no queue took to whoever published it."""
+    returned = Returned(properties.exchange, properties.routing_key, body, dict(headers or {}))
     if on_return is None:
         raise UnroutableError(returned)
     on_return(returned)

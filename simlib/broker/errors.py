@@ -1,6 +1,18 @@
 """The errors a RabbitMQ user knows: AMQP's reply codes as exceptions.
 
-The text starts with the name AMQP gives the code, as in ``NOT_FOUND - no queue 'orders'``.
+The text starts with the name AMQP gives the code, as in ``NOT_FOUND - no queue 'orders'``::
+
+    BrokerError
+    ├── AccessRefusedError       403  what is the broker's own
+    ├── NotFoundError            404  no such queue or exchange
+    ├── ResourceLockedError      405  another channel has the queue for itself
+    ├── PreconditionFailedError  406  declared otherwise, in use, acked before
+    ├── ChannelClosedError       504  the channel is closed
+    ├── UnroutableError          312  a mandatory message came back
+    └── NackedError               -   a queue refused a message
+
+The first four close the channel they come from; the broker's own methods close nothing. A value
+that no broker could take is a TypeError or a ValueError, and closes nothing either.
 """
 
 from __future__ import annotations

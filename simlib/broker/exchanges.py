@@ -5,13 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, Protocol, TypeAlias
 
 from .errors import PreconditionFailedError
 from .topics import TopicTrie
-
-if TYPE_CHECKING:
-    from .queues import BrokerQueue
 
 __all__ = [
     "Binding",
@@ -24,9 +21,15 @@ __all__ = [
     "make_exchange",
 ]
 
-Destination: TypeAlias = "BrokerQueue | Exchange"
-
 MATCHES = ("all", "any", "all-with-x", "any-with-x")
+
+
+class Destination(Protocol):
+    """What an exchange can send to: a queue, or another exchange."""
+
+    name: str
+
+    def __hash__(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,8 @@ class Exchange:
     """
 
     type: ClassVar[str]
+    reads_headers: ClassVar[bool] = False
+    """Whether its way for a message depends on more than the routing key."""
 
     def __init__(
         self,
@@ -94,22 +99,22 @@ class Exchange:
         found = known.pop(_identity(binding), None)
         if found is None:
             return False
-        self._forget(found, destination)
+        self._unindex(found, destination)
         if not known:
             del self.bindings[destination]
         return True
 
-    def forget(self, destination: Destination) -> bool:
+    def unbind_all(self, destination: Destination) -> bool:
         """Remove all bindings to a destination; whether there were any."""
         known = self.bindings.pop(destination, {})
         for binding in known.values():
-            self._forget(binding, destination)
+            self._unindex(binding, destination)
         return bool(known)
 
     def _index(self, binding: Binding, destination: Destination) -> None:
         raise NotImplementedError
 
-    def _forget(self, binding: Binding, destination: Destination) -> None:
+    def _unindex(self, binding: Binding, destination: Destination) -> None:
         raise NotImplementedError
 
 
@@ -129,7 +134,7 @@ class Direct(Exchange):
         counts = self._by_key.setdefault(binding.routing_key, {})
         counts[destination] = counts.get(destination, 0) + 1
 
-    def _forget(self, binding: Binding, destination: Destination) -> None:
+    def _unindex(self, binding: Binding, destination: Destination) -> None:
         counts = self._by_key[binding.routing_key]
         counts[destination] -= 1
         if not counts[destination]:
@@ -149,7 +154,7 @@ class Fanout(Exchange):
     def _index(self, binding: Binding, destination: Destination) -> None:
         """Nothing to do: the bindings themselves are the index."""
 
-    def _forget(self, binding: Binding, destination: Destination) -> None:
+    def _unindex(self, binding: Binding, destination: Destination) -> None:
         """Nothing to do."""
 
 
@@ -168,7 +173,7 @@ class Topic(Exchange):
     def _index(self, binding: Binding, destination: Destination) -> None:
         self._trie.add(binding.routing_key, destination)
 
-    def _forget(self, binding: Binding, destination: Destination) -> None:
+    def _unindex(self, binding: Binding, destination: Destination) -> None:
         self._trie.remove(binding.routing_key, destination)
 
 
@@ -182,6 +187,7 @@ class Headers(Exchange):
     """
 
     type = "headers"
+    reads_headers = True
 
     def __init__(self, name: str, **options: Any) -> None:
         super().__init__(name, **options)
@@ -216,7 +222,7 @@ class Headers(Exchange):
         enough = all if match.startswith("all") else any
         self._tests[(destination, *_identity(binding))] = (destination, enough, wanted)
 
-    def _forget(self, binding: Binding, destination: Destination) -> None:
+    def _unindex(self, binding: Binding, destination: Destination) -> None:
         del self._tests[(destination, *_identity(binding))]
 
 

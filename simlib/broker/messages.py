@@ -12,6 +12,7 @@ __all__ = [
     "Properties",
     "Returned",
     "died_without_consumer_since",
+    "properties_of",
     "with_death",
 ]
 
@@ -32,6 +33,22 @@ class Properties(NamedTuple):
     correlation_id: str | None = None
     expires: float | None = None
     """When it dies in the queue it is in, on the broker's clock (seconds)."""
+
+
+def properties_of(
+    exchange: str,
+    routing_key: str,
+    *,
+    priority: int = 0,
+    persistent: bool = False,
+    expiration: float | None = None,
+    reply_to: str | None = None,
+    correlation_id: str | None = None,
+) -> Properties:
+    """What the publisher of a message can say, as for ``Broker.publish``."""
+    return Properties(
+        exchange, routing_key, priority, persistent, expiration, reply_to, correlation_id
+    )
 
 
 class Delivery(NamedTuple):

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from math import isfinite
 from typing import Any
 
-from simlib.queues.checks import check_body, encode_headers
-
+from ..queues.base import MessageQueue
+from ..queues.checks import check_body, encode_headers
 from .errors import PreconditionFailedError, ResourceLockedError
 from .messages import ENVELOPE, Properties
 
 __all__ = [
     "ARGUMENTS",
     "QueueOptions",
+    "StorageOrOpener",
+    "check_content",
     "check_exchange",
     "check_name",
     "check_prefetch",
-    "check_publication",
+    "check_properties",
 ]
+
+StorageOrOpener = MessageQueue | Callable[[], MessageQueue]
+"""What keeps a queue's messages, or what opens it, now and after each restart."""
 
 EXCHANGE_TYPES = ("direct", "fanout", "topic", "headers")
 
@@ -140,19 +145,21 @@ def check_name(what: str, name: object) -> None:
         raise ValueError(f"{what} must have at most 255 bytes, got {len(name.encode())}: {name!r}")
 
 
-def check_publication(
-    body: object, headers: Mapping[str, Any] | None, properties: Properties
-) -> None:
-    """Raise TypeError or ValueError unless this is a message that can be published."""
-    _, key, priority, persistent, expiration, reply_to, correlation_id, _ = properties
+def check_content(body: object, headers: Mapping[str, Any] | None) -> None:
+    """Raise TypeError or ValueError unless a message can have this body and these headers."""
     if type(body) is not bytes:
         check_body(body)
-    if type(key) is not str or len(key) > 63:  # A character takes four bytes at most.
-        check_name("routing_key", key)
     if headers is not None:
         encode_headers(headers)
         if ENVELOPE in headers:
             raise ValueError(f"the header {ENVELOPE!r} is the broker's own")
+
+
+def check_properties(properties: Properties) -> None:
+    """Raise TypeError or ValueError unless a message can be published with these."""
+    _, key, priority, persistent, expiration, reply_to, correlation_id, _ = properties
+    if type(key) is not str or len(key) > 63:  # A character takes four bytes at most.
+        check_name("routing_key", key)
     if priority != 0:
         _check_whole("priority", priority, 0, 255)
     if persistent not in (False, True):

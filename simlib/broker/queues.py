@@ -6,23 +6,20 @@ import heapq
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from math import inf
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-from simlib.queues import Empty, Full, LeaseLostError, Message, MessageQueue
-
+from ..queues import Empty, Full, LeaseLostError, MemoryQueue, Message, MessageQueue
+from .consumers import Consumer
 from .messages import ENVELOPE, Death, Properties
 from .options import QueueOptions
 
-if TYPE_CHECKING:
-    from .channel import Channel, Consumer
-
-__all__ = ["BrokerQueue", "Surroundings"]
+__all__ = ["BrokerQueue", "QueueBroker"]
 
 # What happens to a message that is asked for: itself, and what its publisher said about it.
 Taken = tuple[Message, Properties]
 
 
-class Surroundings(Protocol):
+class QueueBroker(Protocol):
     """What a queue needs of its broker."""
 
     clock: Callable[[], float]
@@ -40,8 +37,9 @@ class Surroundings(Protocol):
 class BrokerQueue:
     """A real message queue under AMQP's rules.
 
-    Messages with nothing persistent about them keep their properties in the broker's memory: they
-    would not outlive it anyway. Those of persistent ones stand in their headers, with the message.
+    Messages with nothing persistent about them keep their properties in the broker's memory, as
+    all do where the messages are there, too: they would not outlive it anyway. Those of persistent
+    ones stand in their headers, with the message.
 
     Where messages can expire, the one at the head has to be looked at while it waits. There the
     queue takes it out of the real queue ahead of its delivery.
@@ -56,9 +54,9 @@ class BrokerQueue:
         What keeps the messages.
     reopen : callable or None
         Opens the storage again after a restart; None: it is there all the time.
-    owner : Channel or None
-        Whose it is, if it is exclusive.
-    broker : Surroundings
+    owner : int or None
+        The number of the channel whose it is, if it is exclusive.
+    broker : QueueBroker
         Its clock, its deliveries and its dead letters.
     """
 
@@ -68,8 +66,8 @@ class BrokerQueue:
         options: QueueOptions,
         storage: MessageQueue,
         reopen: Callable[[], MessageQueue] | None,
-        owner: Channel | None,
-        broker: Surroundings,
+        owner: int | None,
+        broker: QueueBroker,
     ) -> None:
         self.name = name
         self.options = options
@@ -83,7 +81,7 @@ class BrokerQueue:
         self.fates: Counter[str] = Counter()
         self.refused = 0
         self.consumers: dict[tuple[int, str], Consumer] = {}
-        # Consumers in the order of their turns; those found without credit stand aside.
+        # Consumers in the order of their turns; those found without credit are paused.
         self._turns: deque[Consumer] = deque()
         self._broker = broker
         self._about: dict[int, Properties] = {}
@@ -91,11 +89,18 @@ class BrokerQueue:
         self._front: list[tuple[int, int, Message, Properties]] = []
         # Whether the storage may hold something that goes before one of these.
         self._overtaken = False
-        # Whether messages may expire here; and whether nothing at all needs care.
-        self._timed = self._plain = False
+        # Whether nobody but the broker has the storage, which does not outlive it either.
+        self._own = reopen is MemoryQueue
+        # Whether messages may expire here; whether nothing at all needs care; and whether what is
+        # ready is just what the broker remembers the properties of.
+        self._timed = self._plain = self._all_known = False
         self._expect_times(options.message_ttl is not None)
         self._notice_stored()
-        self.used = broker.clock()
+        self.note_use()
+
+    def note_use(self) -> None:
+        """Note that somebody uses the queue now."""
+        self.used = self._broker.clock()
 
     def _notice_stored(self) -> None:
         """Look out for times among the messages that were there before."""
@@ -106,6 +111,7 @@ class BrokerQueue:
         """Say whether messages here may expire."""
         self._timed = expected
         self._plain = not expected and self.options.max_length is None
+        self._all_known = self._own and not expected
 
     # Messages come
 
@@ -114,36 +120,35 @@ class BrokerQueue:
     ) -> bool:
         """Store a message, and deliver it if somebody waits; False if there is no room for it."""
         if not self._plain:
-            self.settle()
+            self.enforce_limits_at_rest()
             if self._full():
                 self.refused += 1
                 return False
-        if properties.expiration is not None:
+        _, _, priority, persistent, expiration, _, _, _ = properties
+        if expiration is not None:
             self._expect_times(True)
-        if self._plain and not properties.persistent:
-            stored = headers
-        else:
-            if self._timed:
-                properties = properties._replace(expires=self._end_of(properties))
-            stored = headers
-            if properties.persistent:
-                stored = {**(headers or {}), ENVELOPE: list(properties)}
-        priority = properties.priority
+        if self._timed:
+            properties = properties._replace(expires=self._end_of(properties))
+        known = self._own or not persistent
+        stored = headers if known else {**(headers or {}), ENVELOPE: list(properties)}
         if priority:
             priority = min(priority, self.options.max_priority or 0)
             self._overtaken = True
         try:
-            number = self.storage.put(body, False, headers=stored, priority=priority)
+            if stored is None and not priority:
+                number = self.storage.put(body, False)
+            else:
+                number = self.storage.put(body, False, headers=stored, priority=priority)
         except Full:
             self.refused += 1
             return False
-        if not properties.persistent:
+        if known:
             self._about[number] = properties
         self.published += 1
         if self._turns:
             self._broker.dispatch(self)
         if not self._plain:
-            self.settle()
+            self.enforce_limits_at_rest()
         return True
 
     def _full(self) -> bool:
@@ -180,8 +185,20 @@ class BrokerQueue:
         envelope = message.headers.pop(ENVELOPE, None)
         return Properties("", self.name) if envelope is None else Properties(*envelope)
 
-    def ack(self, messages: list[Message]) -> None:
-        """Forget delivered messages, which are done."""
+    def ack(self, message: Message, consumer: Consumer | None) -> None:
+        """Note that a delivered message is done, and that whoever had it has credit for another."""
+        self.storage.ack(message)
+        self.acked += 1
+        if consumer is not None:
+            consumer.held -= 1
+            if consumer.paused:
+                consumer.paused = False
+                self._turns.append(consumer)
+                if self._about or not self._all_known:
+                    self._broker.dispatch(self)
+
+    def ack_many(self, messages: list[Message]) -> None:
+        """Note that delivered messages are done; see to those who had them with ``resume``."""
         self.storage.ack_many(messages)
         self.acked += len(messages)
 
@@ -191,19 +208,19 @@ class BrokerQueue:
             return
         limit = self.options.delivery_limit
         if limit is not None and message.attempts > limit:
-            self.discard(message, properties, "delivery_limit")
+            self.let_die(message, properties, "delivery_limit")
             return
         try:
             self.storage.nack(message)
         except LeaseLostError:
             return  # It is back already.
-        if not properties.persistent:
+        if self._own or not properties.persistent:
             self._about[message.id] = properties
         if properties.expires is not None:
             self._expect_times(True)
         self._overtaken = True
 
-    def discard(self, message: Message, properties: Properties, reason: str) -> None:
+    def let_die(self, message: Message, properties: Properties, reason: str) -> None:
         """Let a delivered message die, and publish it to where the queue's dead letters go."""
         if self.deleted:
             return
@@ -212,9 +229,9 @@ class BrokerQueue:
         if self.options.dead_letter_exchange is not None:
             where = self._broker.dead_letter(self, message, properties, reason)
         self.storage.ack(message)
-        self._bury([message], reason, *where)
+        self._count_deaths([message], reason, *where)
 
-    def _bury(
+    def _count_deaths(
         self,
         messages: list[Message],
         reason: str,
@@ -231,44 +248,64 @@ class BrokerQueue:
 
     # Consumers
 
-    def add(self, consumer: Consumer) -> None:
+    def consume(self, consumer: Consumer) -> None:
         """Let a consumer have its turns, and deliver what is there."""
-        self.consumers[consumer.channel.number, consumer.tag] = consumer
+        self.consumers[consumer.key] = consumer
         self._turns.append(consumer)
         self._broker.dispatch(self)
 
-    def remove(self, consumer: Consumer) -> None:
+    def cancel(self, consumer: Consumer) -> None:
         """Deliver nothing to the consumer any more."""
-        del self.consumers[consumer.channel.number, consumer.tag]
-        if not consumer.aside:
+        del self.consumers[consumer.key]
+        if not consumer.paused:
             self._turns.remove(consumer)
-        consumer.aside = False
-        self.used = self._broker.clock()
+        consumer.paused = False
+        self.note_use()
 
-    def readmit(self, consumer: Consumer) -> None:
-        """Give turns again to a consumer that has credit again."""
-        consumer.aside = False
-        self._turns.append(consumer)
-        self._broker.dispatch(self)
+    def resume(self, consumer: Consumer) -> None:
+        """Give turns again to a consumer that was paused and has credit again."""
+        if consumer.paused:
+            consumer.paused = False
+            self._turns.append(consumer)
+            self._broker.dispatch(self)
 
     def deliver(self) -> None:
         """Hand out messages, turn by turn, while there are messages and consumers with credit."""
         turns = self._turns
         while turns:
             consumer = turns[0]
+            if self._all_known and not self._about:
+                return
             if 0 < consumer.prefetch <= consumer.held:
-                if not self.ready:
+                # What the broker knows something about is ready; that is told at less cost.
+                if not self._about and not self.ready:
                     return  # Nobody loses a turn at which there was nothing to get.
-                consumer.aside = True
+                consumer.paused = True
                 turns.popleft()
                 continue
-            taken = self.take()
-            if taken is None:
-                return
-            turns.rotate(-1)
-            consumer.channel.hand_over(self, consumer, *taken)
+            if self._timed:
+                taken = self._take_in_time()
+                if taken is None:
+                    return
+                message, properties = taken
+            else:  # What ``take`` does, without the call.
+                try:
+                    message = self.storage.get(False)
+                except Empty:
+                    self._about.clear()
+                    return
+                about = self._about.pop(message[0], None)
+                properties = about if about is not None else self._properties(message)
+            if len(turns) > 1:
+                turns.rotate(-1)
+            if consumer.auto_ack:
+                self.storage.ack(message)
+                self.acked += 1
+            else:
+                consumer.held += 1
+            consumer.deliver(consumer, message, properties)
         if not self._plain:
-            self.settle()
+            self.enforce_limits_at_rest()
 
     # Time and length
 
@@ -282,24 +319,24 @@ class BrokerQueue:
         """How many messages are delivered and not acked yet."""
         return self.storage.unacked - len(self._front)
 
-    def settle(self) -> None:
+    def enforce_limits_at_rest(self) -> None:
         """Let die what is too much or too old, unless it is about to be delivered."""
         if not self._turns:
-            self.cull()
+            self.enforce_limits()
 
-    def cull(self) -> None:
+    def enforce_limits(self) -> None:
         """Let die what is too much or too old, as what has come back may be."""
         if self.deleted:
             return
         options = self.options
         if options.max_length is not None and options.overflow == "drop-head":
             while self.ready > options.max_length and (head := self._head()) is not None:
-                self.discard(*head, "maxlen")
+                self.let_die(*head, "maxlen")
         if not self._timed:
             return
         now = self._broker.clock()
         while (end := self._end_of_head()) is not None and end <= now:
-            self.discard(*heapq.heappop(self._front)[2:], "expired")
+            self.let_die(*heapq.heappop(self._front)[2:], "expired")
 
     def due_in(self) -> float:
         """Seconds until something happens by itself in this queue; infinity if nothing will."""
@@ -352,7 +389,7 @@ class BrokerQueue:
         # one with no time to live gets to a consumer who waits.
         now = self._broker.clock()
         while (end := self._end_of_head()) is not None and end < now:
-            self.discard(*heapq.heappop(self._front)[2:], "expired")
+            self.let_die(*heapq.heappop(self._front)[2:], "expired")
         return self._head()
 
     def _head(self) -> Taken | None:
@@ -371,13 +408,13 @@ class BrokerQueue:
         messages += iter(self._get, None)
         self.storage.ack_many(messages)
         self._about.clear()
-        self._bury(messages, fate)
+        self._count_deaths(messages, fate)
         return len(messages)
 
     def lose(self, messages: list[Message]) -> None:
-        """Forget delivered messages because the queue is deleted."""
+        """Count delivered messages as lost because the queue is deleted."""
         self.storage.ack_many(messages)
-        self._bury(messages, "lost")
+        self._count_deaths(messages, "lost")
 
     def _get(self) -> Message | None:
         try:
@@ -392,9 +429,9 @@ class BrokerQueue:
         if self.reopen is not None:
             self.storage.close()
 
-    def leave(self, message: Message, properties: Properties) -> None:
+    def release(self, message: Message, properties: Properties) -> None:
         """Leave a delivered message to the restart, which opens the storage again."""
-        if not properties.persistent:
+        if self._own or not properties.persistent:
             self._about[message.id] = properties
 
     def restart(self, stored: set[int]) -> None:
@@ -423,4 +460,4 @@ class BrokerQueue:
         self._front = [entry for entry in self._front if entry[3].persistent]
         heapq.heapify(self._front)
         self.storage.ack_many([entry[2] for entry in lost])
-        self._bury([entry[2] for entry in lost], "lost")
+        self._count_deaths([entry[2] for entry in lost], "lost")

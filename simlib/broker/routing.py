@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from simlib.queues.checks import encode_headers
-
+from ..queues.checks import encode_headers
 from .errors import AccessRefusedError, NotFoundError, PreconditionFailedError
 from .exchanges import Binding, Destination, Exchange, make_exchange
 from .options import check_exchange, check_name
 from .queues import BrokerQueue
 
-if TYPE_CHECKING:
-    from .channel import Channel
-
 __all__ = ["Routing", "refuse_reserved"]
+
+REMEMBERED = 4096
+"""How many routes are remembered at most, so that routing keys without end fill no memory."""
 
 PREDECLARED = {
     "amq.direct": "direct",
@@ -27,7 +27,7 @@ PREDECLARED = {
 }
 
 
-class Routing:
+class Routing(ABC):
     """The exchanges of a broker, and their bindings to its queues and to each other."""
 
     def __init__(self) -> None:
@@ -35,10 +35,13 @@ class Routing:
         self._exchanges: dict[str, Exchange] = {"": _DefaultExchange(self._queues)}
         for name, kind in PREDECLARED.items():
             self._exchanges[name] = make_exchange(name, kind, durable=True)
+        # Where messages went that were published, by exchange and routing key; emptied by whatever
+        # may change that.
+        self._routes: dict[tuple[str, ...], list[BrokerQueue]] = {}
 
-    def queue(self, name: str, user: Channel | None = None) -> BrokerQueue:
-        """The queue of that name, for somebody who may use it."""
-        raise NotImplementedError
+    @abstractmethod
+    def queue(self, name: str, user: int | None = None) -> BrokerQueue:
+        """The queue of that name, for the channel with that number if it may use it."""
 
     # Exchanges
 
@@ -93,6 +96,7 @@ class Routing:
         if current is None:
             refuse_reserved("exchange", name)
             self._exchanges[name] = wanted
+            self._routes.clear()
             return
         for option in ("type", "durable", "auto_delete", "internal", "alternate"):
             received, there = getattr(wanted, option), getattr(current, option)
@@ -143,7 +147,7 @@ class Routing:
 
     def bind_for(
         self,
-        user: Channel | None,
+        user: int | None,
         queue: str,
         exchange: str,
         routing_key: str,
@@ -193,6 +197,7 @@ class Routing:
     ) -> None:
         exchange = self._bindable(source)
         exchange.bind(destination, _binding(exchange, destination, routing_key, arguments))
+        self._routes.clear()
 
     def _unbind(
         self,
@@ -205,6 +210,7 @@ class Routing:
             return
         exchange = self._bindable(source)
         if exchange.unbind(destination, _binding(exchange, destination, routing_key, arguments)):
+            self._routes.clear()
             self._without_binding(exchange)
 
     def _bindable(self, name: str) -> Exchange:
@@ -220,8 +226,10 @@ class Routing:
             raise NotFoundError(f"no exchange {name!r}; declare it first") from None
 
     def _forget_destination(self, destination: Destination) -> None:
+        """Know a queue or an exchange no more that is deleted."""
+        self._routes.clear()
         for exchange in list(self._exchanges.values()):
-            if exchange.forget(destination):
+            if exchange.unbind_all(destination):
                 self._without_binding(exchange)
 
     def _without_binding(self, exchange: Exchange) -> None:
@@ -235,21 +243,24 @@ class Routing:
         self, source: Exchange, key: str, headers: Mapping[str, Any]
     ) -> list[BrokerQueue]:
         """The queues that a message gets to, each once, in the order of their names."""
-        found = self._next(source, key, headers)
-        if len(found) == 1:  # Most messages have one way to go.
-            (destination,) = found
-            if isinstance(destination, BrokerQueue):
-                return [destination]
+        known = self._routes.get((source.name, key))
+        if known is not None:
+            return known
         queues: set[BrokerQueue] = set()
-        seen: set[Destination] = {source}
-        ahead = list(found)
+        seen = {source}
+        ahead = list(self._next(source, key, headers))
         for destination in ahead:  # grows on the way
             if isinstance(destination, BrokerQueue):
                 queues.add(destination)
-            elif destination not in seen:
+            elif isinstance(destination, Exchange) and destination not in seen:
                 seen.add(destination)
                 ahead.extend(self._next(destination, key, headers))
-        return sorted(queues, key=_by_name)
+        found = sorted(queues, key=_by_name)
+        if not source.internal and not any(exchange.reads_headers for exchange in seen):
+            if len(self._routes) >= REMEMBERED:
+                self._routes.clear()
+            self._routes[source.name, key] = found
+        return found
 
     def _next(
         self, exchange: Exchange, key: str, headers: Mapping[str, Any]

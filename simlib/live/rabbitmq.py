@@ -24,10 +24,11 @@ from simlib.broker.messages import Delivery, Properties, Returned
 from simlib.broker.options import (
     ARGUMENTS,
     QueueOptions,
+    check_content,
     check_exchange,
     check_name,
     check_prefetch,
-    check_publication,
+    check_properties,
 )
 
 from .pika_words import (
@@ -306,7 +307,8 @@ class LiveChannel:
         """As :meth:`simlib.broker.Channel.publish`, but a server does not tell which queues."""
         headers = more.pop("headers", None)
         properties = Properties(exchange, routing_key, **more)
-        check_publication(body, headers, properties)
+        check_properties(properties)
+        check_content(body, headers)
         theirs = their_properties(headers, properties)
         exceptions = pika_exceptions()
         with self.calling(exchange) as channel:

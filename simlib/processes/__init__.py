@@ -4,14 +4,18 @@ from ..extras import require
 
 require("sim", __name__)
 
-from .calls.service import Caller, Publisher, Service
-from .environment import Draws, Environment, Timer
+from .calls.call import Call
+from .calls.front import Caller, Publisher
+from .calls.service import Service
+from .draws import Draws
+from .environment import Environment, Timer
 from .faults import Faults, Outage
 from .point_to_point.consumer import Consumer
 from .point_to_point.pausing import Breakdowns, PausingConsumer
 from .point_to_point.producer import Linger, Producer
 from .point_to_point.queue import SimQueue
 from .point_to_point.stored import StoredQueue
+from .publish_subscribe.mishaps import Mishaps
 from .publish_subscribe.node import BrokerNode
 from .publish_subscribe.publisher import BrokerPublisher, Confirms
 from .publish_subscribe.subscriber import Subscriber
@@ -21,6 +25,7 @@ __all__ = [
     "Breakdowns",
     "BrokerNode",
     "BrokerPublisher",
+    "Call",
     "Caller",
     "Confirms",
     "Consumer",
@@ -30,6 +35,7 @@ __all__ = [
     "Ledger",
     "LedgerError",
     "Linger",
+    "Mishaps",
     "Outage",
     "PausingConsumer",
     "Producer",

@@ -1,23 +1,18 @@
-"""Simulated time, and a random stream for everyone who asks by name."""
+"""Simulated time, and the timers that processes wait with."""
 
 from __future__ import annotations
 
-import hashlib
-from array import array
-from collections.abc import Iterator
-from heapq import heappop, heappush
-from itertools import chain
+from heapq import heapify, heappop, heappush
 from math import inf
 from typing import Any, final
 
 import numpy as np
 import simpy
-from numpy.typing import NDArray
 from simpy.events import Event
 
-from ..distributions import Distribution
+from .draws import stream
 
-__all__ = ["Draws", "Environment", "Timer", "samples", "stream"]
+__all__ = ["Environment", "Timer"]
 
 
 class Environment(simpy.Environment):
@@ -36,6 +31,8 @@ class Environment(simpy.Environment):
         super().__init__()
         self.seed = int(seed)
         self._names: set[str] = set()
+        self._stale = 0
+        """How many deadlines in the schedule no longer count."""
 
     def clock(self) -> float:
         """Simulated time (s), in the form that a real queue's ``clock`` has."""
@@ -67,11 +64,34 @@ class Environment(simpy.Environment):
     def advance(self, end: float) -> None:
         """Execute the events before an instant (s); the clock stays at the last of them."""
         queue: list[Any] = self._queue
+        pop, timer_type = heappop, Timer
         while queue and queue[0][0] < end:
-            self._now, _, _, event = heappop(queue)
-            if isinstance(event, Timer):
-                self._resume(event)
+            time, _, number, event = pop(queue)
+            if type(event) is timer_type:
+                # The same as `_resume`, without a call for each event.
+                self._now = time
+                self._active_proc = process = event.process
+                if event.callbacks:
+                    event.callbacks.clear()
+                try:
+                    awaited = event.send(event._value)
+                except StopIteration as stop:
+                    process.succeed(stop.value)
+                except Exception as error:
+                    process.fail(error)
+                else:
+                    if awaited is not event:
+                        _wait_for(process, awaited)
+                self._active_proc = None
                 continue
+            if isinstance(event, _Deadline):
+                if event.number == number:
+                    self._now = time
+                    event.pass_by(self)
+                else:
+                    self._stale -= 1
+                continue
+            self._now = time
             callbacks = event.callbacks
             event.callbacks = None
             for callback in callbacks:
@@ -82,16 +102,47 @@ class Environment(simpy.Environment):
     def step(self) -> None:
         """Execute the next event."""
         queue: list[Any] = self._queue
+        self._drop_stale()
         if queue and isinstance(queue[0][3], Timer):
             self._now, _, _, timer = heappop(queue)
             self._resume(timer)
+        elif queue and isinstance(queue[0][3], _Deadline):
+            self._now, _, _, deadline = heappop(queue)
+            deadline.pass_by(self)
         else:
             super().step()
+
+    def peek(self) -> float:
+        """When the next event is (s); infinite if there is none."""
+        self._drop_stale()
+        return super().peek()
+
+    def _drop_stale(self) -> None:
+        """Take deadlines that no longer count off the top of the schedule."""
+        queue: list[Any] = self._queue
+        while queue and isinstance(queue[0][3], _Deadline) and queue[0][3].number != queue[0][2]:
+            heappop(queue)
+            self._stale -= 1
+
+    def _forget_deadline(self) -> None:
+        """Count a deadline that no longer counts; sweep the schedule when most of it is those."""
+        self._stale += 1
+        queue: list[Any] = self._queue
+        if self._stale > 1_000 and 2 * self._stale > len(queue):
+            # In place: whoever executes the events has the list in hand.
+            queue[:] = [
+                entry
+                for entry in queue
+                if not isinstance(entry[3], _Deadline) or entry[3].number == entry[2]
+            ]
+            heapify(queue)
+            self._stale = 0
 
     def _resume(self, timer: Timer) -> None:
         """Let the process go on that waits for its timer."""
         self._active_proc = process = timer.process
-        timer.callbacks.clear()
+        if timer.callbacks:
+            timer.callbacks.clear()
         try:
             awaited: Any = timer.send(timer._value)
         except StopIteration as stop:
@@ -116,19 +167,6 @@ def _wait_for(process: simpy.Process, awaited: Any) -> None:
         callbacks.append(process._resume)
 
 
-def stream(seed: int, name: str) -> np.random.Generator:
-    """The random stream that ``name`` has in a run with this seed."""
-    key = np.frombuffer(hashlib.blake2b(name.encode(), digest_size=16).digest(), "<u4")
-    sequence = np.random.SeedSequence(seed, spawn_key=tuple(int(word) for word in key))
-    return np.random.Generator(np.random.PCG64(sequence))
-
-
-def samples(durations: Distribution, env: Environment, name: str) -> Iterator[float]:
-    """Durations (s) one by one, from the stream of that name."""
-    blocks = durations.blocks(env.stream(name))
-    return chain.from_iterable(block.tolist() for block in blocks)
-
-
 @final
 class Timer(Event):
     """An event that one process waits for again and again.
@@ -139,7 +177,11 @@ class Timer(Event):
     priority 1: whoever finishes makes room before the next one arrives.
 
     A process makes its own timers, and waits for them itself; it cannot be interrupted meanwhile,
-    only ended.
+    only ended. There are three ways to wait, each to be yielded at once:
+
+    - ``yield timer.at(time)``: for an instant, and nobody may fire the timer before;
+    - ``yield timer``: until somebody fires it;
+    - ``yield timer.until(deadline)``: for whichever comes first, the fire or the deadline.
     """
 
     callbacks: list[Any]
@@ -155,44 +197,72 @@ class Timer(Event):
         self._priority = priority
         self._schedule: list[Any] = env._queue
         self._next_number = env._eid.__next__
+        self._deadline: _Deadline | None = None
+        self._forget_deadline = env._forget_deadline
 
     def at(self, time: float) -> Timer:
         """Set the timer for an instant (s, not in the past); to be yielded at once."""
         heappush(self._schedule, (time, self._priority, self._next_number(), self))
         return self
 
+    def until(self, deadline: float, otherwise: Any = None) -> Timer:
+        """Wait to be fired, but not beyond an instant (s, not in the past); to be yielded at once.
+
+        Gives what the timer is fired with, or ``otherwise`` at the deadline. A deadline comes after
+        everything else of its instant, so what fires the timer at that very instant is in time.
+        """
+        mine = self._deadline
+        if mine is None:
+            mine = self._deadline = _Deadline(self)
+        mine.otherwise = otherwise
+        mine.number = number = self._next_number()
+        heappush(self._schedule, (deadline, _AFTER_ALL_ELSE, number, mine))
+        return self
+
+    def cancel(self) -> None:
+        """The deadline, if there is one, counts no more: only a fire wakes the process."""
+        if self._deadline is not None and self._deadline.number >= 0:
+            self._deadline.number = -1
+            self._forget_deadline()
+
     def end_process(self) -> None:
         """End the process that waits, wherever it is: it never goes on."""
+        self.cancel()
         self.process._generator.close()
-        # What it waits for still comes up in the schedule.
+        # An instant that it waits for still comes up in the schedule.
         self.send = lambda _: self
 
     def fire(self, value: Any = None) -> None:
         """Wake the process that waits, now, with a value."""
+        if self._deadline is not None:
+            self.cancel()
         self._value = value
         heappush(self._schedule, (self.env._now, self._priority, self._next_number(), self))
 
 
-class Draws:
-    """The i-th draw of a stream, for any i: the work that message i brings, whoever does it.
+_AFTER_ALL_ELSE = 1_000
+"""The priority of deadlines."""
 
-    Because a message keeps its number, two runs with the same seed give it the same work even when
-    they serve it in another order.
+
+@final
+class _Deadline:
+    """What stands in the schedule for the deadlines of one timer, of which only the last counts.
+
+    An entry is stale unless it bears the deadline's number. So a deadline that was not needed costs
+    nothing but its place in the schedule, and nobody has to look for it there.
     """
 
-    def __init__(self, distribution: Distribution, rng: np.random.Generator) -> None:
-        self.values = array("d")
-        """What was drawn so far (s); read it directly where speed matters."""
-        self._distribution = distribution
-        self._blocks: Iterator[NDArray[np.float64]] = distribution.blocks(rng)
+    __slots__ = ("number", "otherwise", "timer")
 
-    def __getitem__(self, number: int) -> float:
-        while number >= len(self.values):
-            block = next(self._blocks, None)
-            if block is None:
-                raise IndexError(
-                    f"{self._distribution} has {len(self.values)} values, and message "
-                    f"{number + 1} needs one"
-                )
-            self.values.frombytes(block.tobytes())
-        return self.values[number]
+    def __init__(self, timer: Timer) -> None:
+        self.timer = timer
+        self.number = -1
+        """That of the entry that counts; -1: none does."""
+        self.otherwise: Any = None
+        """What the process gets if nobody fires its timer in time."""
+
+    def pass_by(self, env: Environment) -> None:
+        """Let the process go on, for nobody has fired its timer."""
+        self.number = -1
+        self.timer._value = self.otherwise
+        env._resume(self.timer)

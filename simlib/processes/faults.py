@@ -10,7 +10,8 @@ from pydantic import Field, model_validator
 
 from ..distributions import Deterministic, Durations, DurationsOrNone
 from ..values import Value, parameter
-from .environment import Environment, samples
+from .draws import samples
+from .environment import Environment
 
 __all__ = ["NO_FAULTS", "Faults", "Outage", "Window", "faults_of_each"]
 

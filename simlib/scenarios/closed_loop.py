@@ -7,6 +7,7 @@ from dataclasses import replace
 from math import inf
 from typing import Any, ClassVar, Self
 
+import numpy as np
 from pydantic import model_validator
 
 from ..analysis.explanation import Forecast
@@ -18,6 +19,7 @@ from ..processes.faults import NO_FAULTS
 from ..queues import MemoryQueue
 from ..theory import closed
 from .base import Progress, Scenario, parameter
+from .recursions import closed_loop, draw
 
 __all__ = ["ClosedLoop"]
 
@@ -80,6 +82,30 @@ class ClosedLoop(Scenario):
     def needed(self) -> Needed | None:
         return needed_by_callers(self.callers, self.think, self.service, self.workers)
 
+    def obstacle(self) -> None:
+        """Nothing: there is an exact recursion for all of it."""
+
+    def _calculate(self, env: Environment) -> Result:
+        works = draw(self.service.blocks(env.stream("service")), self.messages)
+        thinks = draw(self.think.blocks(env.stream("think")), self.messages)
+        created, started, stopped = closed_loop(thinks, works, self.callers, self.workers)
+        # Calls have the numbers in whose order callers began to think.
+        order = np.argsort(created, kind="stable")
+        created, started, works = created[order], started[order], works[order]
+        columns = {"created": created, "enqueued": created, "started": started}
+        result = Result.from_columns(
+            columns | {"finished": started + works},
+            np.zeros(self.messages, bool),
+            cut_off=lambda ledger: None,
+            scenario=self,
+            seed=env.seed,
+            engine="vector",
+            warmup=self.warmup,
+            servers=self.workers,
+            observed_until=stopped,
+        )
+        return _observed(result)
+
     def _simulate(self, env: Environment, progress: Progress | None) -> Result:
         record = Record()
         record.prepare(self.messages)
@@ -108,10 +134,13 @@ class ClosedLoop(Scenario):
             ledger=ledger,
             observed_until=stopped[0],
         )
-        if len(result.latency[result.observed]):
-            return result
-        # The first caller stopped before the warm-up was over: there is nothing else to look at.
-        return replace(result, observed_until=inf)
+        return _observed(result)
+
+
+def _observed(result: Result) -> Result:
+    """The result, observed to its end if the first caller stopped before the warm-up was over."""
+    # Then there is nothing else to look at.
+    return result if len(result.latency[result.observed]) else replace(result, observed_until=inf)
 
 
 def _call_again_and_again(
@@ -127,6 +156,5 @@ def _call_again_and_again(
     for number in numbers:
         yield timer.at(env.now + think[number])
         created[number] = env.now
-        service.call(number, timer)
-        yield timer
+        yield from service.call(number).wait(timer)
     stopped.append(env.now)

@@ -16,13 +16,14 @@ from pydantic import model_validator
 from ..analysis.result import Result
 from ..broker import Broker
 from ..distributions import Arrivals, Durations, Exponential, Uniform
-from ..processes import BrokerNode, Draws, Environment, Outage, Timer
+from ..processes import BrokerNode, Draws, Environment, Mishaps, Outage, Timer
 from ..processes.directory import own_directory
-from ..processes.environment import samples
-from ..processes.publish_subscribe.bookkeeper import Accounts, Bookkeeper
+from ..processes.draws import samples
+from ..processes.publish_subscribe.bookkeeper import Bookkeeper
 from ..processes.publish_subscribe.resending import PaymentPublisher
 from ..queues.crash import kill
 from ..queues.kinds import open_queue
+from ..stores import Accounts
 from .base import OpenScenario, Progress, parameter
 
 __all__ = ["DeliveryGuarantees"]
@@ -200,8 +201,22 @@ class DeliveryGuarantees(OpenScenario):
             messages=self.messages,
             persistent=self.persistent,
             patience=self.timeout if self.confirms else None,
+            mishaps=self._mishaps,
+        )
+
+    @property
+    def _mishaps(self) -> Mishaps:
+        """What goes wrong by chance; where there are no acks, none is lost."""
+        return Mishaps(
             publish_lost=self.publish_lost,
             confirm_lost=self.confirm_lost,
+            delivery_lost=self.delivery_lost,
+            crash=self.crashing,
+            restart=self.restart,
+            failing=self.failing,
+            poison=self.poison,
+            booked_and_crashed=self.booked_and_crashed,
+            ack_lost=0.0 if self.semantics == "at most once" else self.ack_lost,
         )
 
     def _bookkeeper(self, env: Environment, node: BrokerNode, accounts: Accounts) -> Bookkeeper:
@@ -215,13 +230,7 @@ class DeliveryGuarantees(OpenScenario):
             dedup=self.dedup if self.semantics == "effectively once" else "none",
             prefetch=self.prefetch,
             auto_ack=self.semantics == "at most once",
-            delivery_lost=self.delivery_lost,
-            crash=self.crashing,
-            restart=self.restart,
-            booked_and_crashed=self.booked_and_crashed,
-            ack_lost=0.0 if self.semantics == "at most once" else self.ack_lost,
-            failing=self.failing,
-            poison=self.poison,
+            mishaps=self._mishaps,
             on_failure="reject" if delayed else "requeue",
             attempts=self.attempts if delayed else None,
             give_up_to="dead" if delayed else "",

@@ -16,12 +16,13 @@ from ..analysis.result import OUTCOMES, Result, time_in
 from ..broker import Broker
 from ..distributions import Arrivals, Durations, Exponential
 from ..processes import Draws, Environment, Ledger, Producer, Record, SimQueue
-from ..processes.events.base import EventPublisher, EventWorker
+from ..processes.events.base import EventPublisher
 from ..processes.events.by_call import Receiver, WebhookPublisher
 from ..processes.events.by_queue import FanoutPublisher, QueueReader
-from ..processes.events.by_table import EventTable, TablePublisher, TableReader
+from ..processes.events.by_table import TablePublisher, TableReader
 from ..processes.faults import faults_of_each
 from ..queues import MemoryQueue
+from ..stores import EventTable
 from .base import OpenScenario, Progress, parameter
 
 __all__ = ["EventDriven"]
@@ -184,7 +185,6 @@ class _Way(ABC):
     """What carries events to the subscribers, who each have a record with a row per event."""
 
     publisher: EventPublisher
-    workers: Sequence[EventWorker]
 
     def __init__(self, scenario: EventDriven, env: Environment, door: SimQueue) -> None:
         self._door = door
@@ -378,9 +378,9 @@ class _Api(_Way):
 
     def known(self) -> tuple[int, int, int]:
         return (
-            sum(worker.inbox.qsize() for worker in self.workers),
-            sum(worker.inbox.unacked for worker in self.workers),
-            sum(worker.done for worker in self.workers),
+            sum(worker.queue.real.qsize() for worker in self.workers),
+            sum(worker.queue.real.unacked for worker in self.workers),
+            sum(worker.queue.acked for worker in self.workers),
         )
 
     def under_way(self) -> int:

@@ -18,10 +18,11 @@ from ..processes import (
     Confirms,
     Draws,
     Environment,
+    Mishaps,
     Record,
     Subscriber,
 )
-from ..processes.environment import stream
+from ..processes.draws import stream
 from ..processes.faults import faults_of_each
 from .base import OpenScenario, Progress, parameter
 
@@ -286,9 +287,9 @@ class PublishSubscribe(OpenScenario):
                     work,
                     prefetch=self.prefetch,
                     workers=self.workers,
-                    ack_lost=self.ack_lost,
-                    poison=self.poison,
-                    failing=self.failing,
+                    mishaps=Mishaps(
+                        ack_lost=self.ack_lost, poison=self.poison, failing=self.failing
+                    ),
                     faults=faults[number],
                     name=f"subscriber {number + 1}",
                 )

@@ -15,7 +15,7 @@ latest of those it waits for, F. Baccelli, G. Cohen, G. J. Olsder and J.-P. Quad
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from heapq import heappop, heappush, heapreplace
+from heapq import heapify, heappop, heappush, heapreplace
 from math import inf
 
 import numpy as np
@@ -27,6 +27,7 @@ __all__ = [
     "blocking_line",
     "bounded_queue",
     "calls",
+    "closed_loop",
     "draw",
     "draw_before",
     "staged_queue",
@@ -144,6 +145,49 @@ def calls(
         heapreplace(free, start + work)
         heapreplace(idle, start + work + network)
     return np.array(connected, float), np.array(started, float)
+
+
+def closed_loop(
+    thinks: Floats, works: Floats, callers: int, workers: int
+) -> tuple[Floats, Floats, float]:
+    """When calls are made that wait for the reply to the one before, and when work starts (s).
+
+    Also when the first caller stops: it has its reply, and all calls are made or about to be.
+
+    Parameters
+    ----------
+    thinks, works : ndarray of shape (messages,)
+        How long a caller thinks before each call, and the work that the call brings (s).
+    callers, workers : int
+        How many call, and how many calls the service works on at once.
+    """
+    count = len(thinks)
+    think, work = thinks.tolist(), works.tolist()
+    created, started = [0.0] * count, [0.0] * count
+    free = [0.0] * workers
+    # What comes next, a call or a reply: instant, rank, turn, and the number of the call; -1 is a
+    # reply. At one instant calls that were about to be made come before replies, and last what
+    # follows at once from either (a thought or work of no length); each in turn.
+    coming = [(think[number], 0, number, number) for number in range(min(callers, count))]
+    heapify(coming)
+    following = turn = len(coming)
+    stopped = 0.0 if callers > count else inf
+    while coming:
+        now, _, _, number = heappop(coming)
+        turn += 1
+        if number >= 0:
+            created[number] = now
+            started[number] = start = max(now, free[0])
+            end = start + work[number]
+            heapreplace(free, end)
+            heappush(coming, (end, 1 if end > now else 2, turn, -1))
+        elif following < count:
+            due = now + think[following]
+            heappush(coming, (due, 0 if due > now else 2, turn, following))
+            following += 1
+        else:
+            stopped = min(stopped, now)
+    return np.array(created, float), np.array(started, float), stopped
 
 
 def bounded_queue(

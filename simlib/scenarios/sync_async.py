@@ -23,6 +23,7 @@ from ..processes import (
     Service,
     SimQueue,
 )
+from ..processes.calls.front import FrontService
 from ..processes.faults import NO_FAULTS
 from ..queues import MemoryQueue
 from .base import OpenScenario, Progress, parameter
@@ -139,7 +140,7 @@ class SyncVsAsync(OpenScenario):
         with MemoryQueue(clock=env.clock) as doorway, MemoryQueue(self.capacity or 0) as middle:
             # A request is at the door the moment it is created; `enqueued` is for the inner queue.
             door = SimQueue(env, doorway, record=record, stored=record.created)
-            inner = self._other_service(env, door, middle)
+            inner, front = self._other_service(env, door, middle)
             Producer(env, door, self.interarrival, messages=self.messages)
             self.execute(env, progress)
             ledger = _ledger(door, inner)
@@ -152,30 +153,32 @@ class SyncVsAsync(OpenScenario):
             warmup=self.warmup,
             servers=self.servers,
             ledger=ledger,
-            extras=self._seen_by_caller(_answered(record)),
+            extras=self._seen_by_caller(_answered(record, front)),
         )
 
-    def _other_service(self, env: Environment, door: SimQueue, middle: MemoryQueue) -> SimQueue:
-        """Whatever is behind the door: a service to call, or a queue with its consumer."""
+    def _other_service(
+        self, env: Environment, door: SimQueue, middle: MemoryQueue
+    ) -> tuple[SimQueue, FrontService]:
+        """Where requests wait for the other service, and who sends them there."""
         faults = Faults(self.outages, env, "outage") if self.outages else NO_FAULTS
         work = Draws(self.service, env.stream("service"))
         if self.mode == "sync":
             inner = SimQueue(env, middle, capacity=self.capacity, record=door.record)
             service = Service(env, inner, work, workers=self.workers, faults=faults)
-            Caller(env, door, service, connections=self.connections, network=self.network)
-        else:
-            inner = SimQueue(
-                env,
-                middle,
-                capacity=self.capacity,
-                put_cost=self.put_cost,
-                get_cost=self.get_cost,
-                ack_cost=self.ack_cost,
-                record=door.record,
-            )
-            Consumer(env, inner, work, workers=self.workers, faults=faults)
-            Publisher(env, door, inner, connections=self.connections, network=self.network)
-        return inner
+            caller = Caller(env, door, service, connections=self.connections, network=self.network)
+            return inner, caller
+        inner = SimQueue(
+            env,
+            middle,
+            capacity=self.capacity,
+            put_cost=self.put_cost,
+            get_cost=self.get_cost,
+            ack_cost=self.ack_cost,
+            record=door.record,
+        )
+        Consumer(env, inner, work, workers=self.workers, faults=faults)
+        publisher = Publisher(env, door, inner, connections=self.connections, network=self.network)
+        return inner, publisher
 
     def _seen_by_caller(self, times: NDArray[np.float64]) -> dict[str, float]:
         """How long a request occupied whoever made it (s), failed ones left out."""
@@ -192,11 +195,10 @@ class SyncVsAsync(OpenScenario):
         }
 
 
-def _answered(record: Record) -> NDArray[np.float64]:
+def _answered(record: Record, front: FrontService) -> NDArray[np.float64]:
     """From creation to the caller's answer (s), NaN for a request that failed."""
     times: NDArray[np.float64] = np.array(record.extra["answered"]) - np.array(record.created)
-    times[np.array(record.lost, int)] = np.nan
-    times[np.array(record.dropped, int)] = np.nan
+    times[np.array(front.failed, int)] = np.nan
     return times
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from simlib.broker import UnroutableError, topic_matches
+from simlib.broker import Broker, UnroutableError, topic_matches
 
 TOPICS = json.loads(
     (Path(__file__).parents[1] / "reference" / "topics.json").read_text(encoding="utf-8")
@@ -250,3 +250,45 @@ def test_predeclared_exchanges_are_there(server: Any) -> None:
         server.broker.bind(queue, f"amq.{name}", "", {"for": queue})
         server.broker.publish(f"amq.{name}", "", name.encode(), headers={"for": queue})
     assert server.bodies(queue) == [b"direct", b"fanout", b"topic", b"headers", b"match"]
+
+
+def test_a_way_that_messages_went_changes_with_all_that_it_depends_on(server: Any) -> None:
+    broker, exchange = server.broker, server.exchange("news", "topic")
+    first, second = server.queue("first"), server.queue("second")
+    inner = server.exchange("inner", "fanout")
+
+    def reached() -> list[str]:
+        broker.publish(exchange, "a.b", b"x")
+        return [name for name in (first, second) if server.bodies(name)]
+
+    assert reached() == []
+    broker.bind(first, exchange, "a.*")
+    assert reached() == [first]
+    broker.bind(second, inner)
+    broker.bind_exchange(inner, exchange, "#")
+    assert reached() == [first, second]
+    broker.unbind(second, inner)
+    assert reached() == [first]
+    broker.bind(second, inner)
+    assert reached() == [first, second]
+    broker.unbind_exchange(inner, exchange, "#")
+    assert reached() == [first]
+    broker.bind_exchange(inner, exchange, "#")
+    broker.delete_exchange(inner)
+    assert reached() == [first]
+    broker.delete_queue(first)
+    broker.bind(second, exchange, "a.b")
+    broker.publish(exchange, "a.b", b"x")
+    assert server.bodies(second) == [b"x"]
+
+
+def test_more_ways_than_are_remembered_are_all_found() -> None:
+    with Broker() as broker:
+        broker.declare_exchange("keys", "topic")
+        for digit in "0123456789":
+            broker.declare_queue(digit)
+            broker.bind(digit, "keys", f"#.{digit}")
+        for _ in range(2):
+            for number in range(6_000):
+                key = f"{number}.{number % 10}"
+                assert broker.publish("keys", key, b"") == [str(number % 10)]

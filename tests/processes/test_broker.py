@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import fields
 from functools import partial
 from math import inf, isnan, nan
 from typing import Any
@@ -15,7 +16,15 @@ from hypothesis import strategies as st
 from simlib import Deterministic, Environment, Exponential, Outage, Replay, Trace
 from simlib.analysis import Result
 from simlib.broker import Delivery
-from simlib.processes import BrokerNode, BrokerPublisher, Draws, Faults, Ledger, Subscriber
+from simlib.processes import (
+    BrokerNode,
+    BrokerPublisher,
+    Draws,
+    Faults,
+    Ledger,
+    Mishaps,
+    Subscriber,
+)
 from simlib.queues import MemoryQueue
 from simlib.scenarios import PointToPoint
 from simlib.theory.messaging import prefetch, redelivery
@@ -237,7 +246,7 @@ def test_a_lost_ack_brings_back_all_that_the_subscriber_holds() -> None:
         def effect(self, delivery: Delivery) -> None:
             effects.append((env.now, delivery.body))
 
-    Unlucky(env, node, "q", Deterministic(1.0), prefetch=2, ack_lost=0.999999)
+    Unlucky(env, node, "q", Deterministic(1.0), prefetch=2, mishaps=Mishaps(ack_lost=0.999999))
     env.run(until=3.5)
     # The first one is done again and again; the second is delivered each time, and never begun.
     assert effects == [(1.0, b"0"), (2.0, b"0"), (3.0, b"0")]
@@ -255,7 +264,7 @@ def test_duplicates_under_lost_acks_are_geometric() -> None:
     env = Environment(3)
     node = one_queue(env)
     BrokerPublisher(env, node, Deterministic(1.0), keys="q", messages=20_000)
-    Subscriber(env, node, "q", Deterministic(0.1), ack_lost=0.2)
+    Subscriber(env, node, "q", Deterministic(0.1), mishaps=Mishaps(ack_lost=0.2))
     env.run()
     ledger = node.ledger()
     assert ledger.acked == 20_000
@@ -291,7 +300,8 @@ def test_crashes_by_chance_lose_nothing_that_is_acked_after_the_work() -> None:
     env = Environment(2)
     node = one_queue(env, network=0.01)
     BrokerPublisher(env, node, Exponential(1.0), keys="q", messages=2_000)
-    Subscriber(env, node, "q", Exponential(0.5), prefetch=5, workers=2, crash=0.2, restart=0.3)
+    mishaps = Mishaps(crash=0.2, restart=0.3)
+    Subscriber(env, node, "q", Exponential(0.5), prefetch=5, workers=2, mishaps=mishaps)
     env.run()
     ledger = node.ledger()
     assert (ledger.published, ledger.acked) == (2_000, 2_000)
@@ -317,7 +327,7 @@ def test_a_poison_message_goes_round_until_the_delivery_limit() -> None:
     limits = {"delivery_limit": 2, "dead_letter_exchange": "", "dead_letter_routing_key": "dead"}
     node = one_queue(env, options=limits)
     BrokerPublisher(env, node, Trace([1.0]), keys="q")
-    Subscriber(env, node, "q", Deterministic(1.0), poison=1.0)
+    Subscriber(env, node, "q", Deterministic(1.0), mishaps=Mishaps(poison=1.0))
     env.run()
     assert env.now == 4.0
     assert [end for *_, end in attempts(node)] == [2.0, 3.0, 4.0]
@@ -340,8 +350,8 @@ def test_a_retry_waits_in_a_queue_of_its_own_and_gives_up_in_the_end() -> None:
     env = Environment()
     node = retrying(env, delay=10.0)
     BrokerPublisher(env, node, Trace([1.0]), keys="q")
-    Subscriber(env, node, "q", Deterministic(1.0), poison=1.0, on_failure="reject", attempts=3,
-               give_up_to="dead")  # fmt: skip
+    Subscriber(env, node, "q", Deterministic(1.0), mishaps=Mishaps(poison=1.0),
+               on_failure="reject", attempts=3, give_up_to="dead")  # fmt: skip
     env.run()
     assert [start for _, _, start, _ in attempts(node)] == [1.0, 12.0, 23.0]
     assert node.ledger() == Ledger(published=1, dead_lettered=1, duplicates=3, redelivered=2)
@@ -353,8 +363,8 @@ def test_what_fails_by_chance_dies_after_so_many_attempts() -> None:
     env = Environment(4)
     node = retrying(env, delay=5.0)
     BrokerPublisher(env, node, Exponential(1.0), keys="q", messages=10_000)
-    Subscriber(env, node, "q", Exponential(0.2), failing=0.3, on_failure="reject", attempts=3,
-               give_up_to="dead")  # fmt: skip
+    Subscriber(env, node, "q", Exponential(0.2), mishaps=Mishaps(failing=0.3),
+               on_failure="reject", attempts=3, give_up_to="dead")  # fmt: skip
     env.run()
     ledger = node.ledger()
     assert abs(ledger.dead_lettered - 270) < 4 * 16
@@ -368,8 +378,8 @@ def test_dead_letters_are_replayed_to_where_they_died() -> None:
     env = Environment()
     node = retrying(env, delay=10.0)
     BrokerPublisher(env, node, Trace([1.0, 2.0]), keys="q")
-    broken = Subscriber(env, node, "q", Deterministic(1.0), poison=1.0, on_failure="reject",
-                        attempts=1, give_up_to="dead")  # fmt: skip
+    broken = Subscriber(env, node, "q", Deterministic(1.0), mishaps=Mishaps(poison=1.0),
+                        on_failure="reject", attempts=1, give_up_to="dead")  # fmt: skip
     env.run()
     assert node.ledger() == Ledger(published=2, dead_lettered=2, duplicates=2)
     broken.poison = 0.0
@@ -411,7 +421,7 @@ def test_a_dead_letter_may_be_lost_in_a_restart() -> None:
     limits = {"delivery_limit": 0, "dead_letter_exchange": "", "dead_letter_routing_key": "dead"}
     node = one_queue(env, options=limits)
     BrokerPublisher(env, node, Trace([0.0]), keys="q")
-    Subscriber(env, node, "q", Deterministic(1.0), poison=1.0)
+    Subscriber(env, node, "q", Deterministic(1.0), mishaps=Mishaps(poison=1.0))
     env.run()
     assert node.ledger() == Ledger(published=1, dead_lettered=1, duplicates=1)
     node.on_restart.clear()
@@ -460,18 +470,27 @@ def test_a_time_that_is_none_is_refused(name: str, value: float) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"ack_lost": 1.5}, "ack_lost must be a probability from 0 to 1, got 1.5"),
-        ({"poison": -0.1}, "poison must be a probability from 0 to 1, got -0.1"),
         ({"attempts": 0, "give_up_to": "dead", "on_failure": "reject"}, "attempts must be >= 1"),
         ({"attempts": 2, "on_failure": "reject"}, "with a queue in give_up_to"),
         ({"attempts": 2, "give_up_to": "dead"}, "and on_failure='reject'"),
-        ({"auto_ack": True, "ack_lost": 0.1}, "no ack to lose, got ack_lost=0.1"),
+        ({"auto_ack": True, "mishaps": Mishaps(ack_lost=0.1)}, "no ack to lose, got ack_lost=0.1"),
     ],
 )
 def test_a_subscriber_that_makes_no_sense_is_refused(options: Any, said: str) -> None:
     env = Environment()
     with pytest.raises(ValueError, match=said):
         Subscriber(env, one_queue(env), "q", Deterministic(1.0), **options)
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.5, nan])
+def test_a_mishap_has_a_probability(value: float) -> None:
+    for name in ("ack_lost", "poison", "publish_lost"):
+        with pytest.raises(
+            ValueError, match=f"{name} must be a probability from 0 to 1, got {value}"
+        ):
+            Mishaps(**{name: value})
+    with pytest.raises(ValueError, match="restart must be >= 0 s, got -1"):
+        Mishaps(crash=0.5, restart=-1)
 
 
 def test_a_publisher_that_makes_no_sense_is_refused() -> None:
@@ -498,11 +517,13 @@ OPTIONS = st.fixed_dictionaries(
     },
 )
 CHANCE = st.sampled_from([0.0, 0.2])
+MISHAPS = {field.name for field in fields(Mishaps)}
 SUBSCRIBER = st.fixed_dictionaries(
     {"queues": st.sampled_from([["q0"], ["q1"], ["q2"], ["q0", "q1"]])},
     optional={
         "prefetch": st.integers(0, 3),
         "workers": st.integers(1, 3),
+        "delivery_lost": CHANCE,
         "crash": CHANCE,
         "restart": st.sampled_from([0.0, 1.0]),
         "failing": CHANCE,
@@ -550,7 +571,9 @@ def test_every_copy_is_somewhere_whatever_the_topology_and_the_faults(data: st.D
     )
     for number, options in enumerate(draw(st.lists(SUBSCRIBER, max_size=3))):
         lost = draw(st.sampled_from([{"auto_ack": True}, {"ack_lost": 0.2}, {}]))
-        Subscriber(env, node, work=Exponential(0.5), name=str(number), **options, **lost)
+        both = options | lost
+        mishaps = Mishaps(**{each: both.pop(each) for each in MISHAPS & both.keys()})
+        Subscriber(env, node, work=Exponential(0.5), name=str(number), mishaps=mishaps, **both)
     restarts = all(state.options.durable for state in broker.queues.values())
     acts = [node.restart if restarts else node.ledger, partial(node.replay, "dead")]
     for step in sorted(draw(st.lists(st.floats(0.1, 10), max_size=2))):

@@ -1,76 +1,20 @@
-"""Random streams by name, SimPy's rules for ordinary processes, and timers."""
+"""SimPy's rules for ordinary processes, and timers."""
 
 from __future__ import annotations
 
-import hashlib
-import subprocess
-import sys
 from collections.abc import Callable, Generator
 from typing import Any
 
-import numpy as np
 import pytest
 import simpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simlib import Environment, Exponential, LogNormal, Replay
-from simlib.processes import Draws, Timer
+from simlib import Environment
+from simlib.processes import Timer
 
 Log = list[Any]
 Steps = Generator[Any, Any, Any]
-
-
-# Streams
-
-
-def _draws(seed: int, name: str) -> list[float]:
-    return Environment(seed).stream(name).random(5).tolist()
-
-
-def test_the_same_seed_and_name_give_the_same_stream() -> None:
-    assert _draws(1, "producer") == _draws(1, "producer")
-    assert _draws(np.int64(1), "producer") == _draws(1, "producer")
-
-
-def test_another_name_or_another_seed_gives_another_stream() -> None:
-    streams = [_draws(seed, name) for seed in (0, 1, 2) for name in ("a", "b", "A", "", "ab", "é")]
-    assert len({tuple(draws) for draws in streams}) == len(streams)
-
-
-def test_streams_of_different_names_are_unrelated() -> None:
-    env = Environment(1)
-    one, other = (env.stream(name).standard_normal(20_000) for name in ("one", "other"))
-    # The correlation of 20,000 unrelated pairs has a standard error of 0.0071.
-    assert abs(np.corrcoef(one, other)[0, 1]) < 4 * 0.0071
-
-
-def test_a_stream_does_not_depend_on_which_others_there_are() -> None:
-    env = Environment(1)
-    env.stream("before").random(100)
-    drawn = env.stream("mine").random(5).tolist()
-    assert drawn == _draws(1, "mine")
-
-
-def test_a_name_is_given_out_once() -> None:
-    env = Environment(1)
-    env.stream("producer")
-    with pytest.raises(ValueError, match="'producer' is taken"):
-        env.stream("producer")
-    env.stream("another")
-
-
-def test_another_python_process_draws_the_same() -> None:
-    code = (
-        "import hashlib, sys; from simlib import Environment;"
-        "drawn = Environment(42).stream('the producer').standard_exponential(1000);"
-        "print(hashlib.sha256(drawn.tobytes()).hexdigest())"
-    )
-    run = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
-    )
-    drawn = Environment(42).stream("the producer").standard_exponential(1000)
-    assert run.stdout.strip() == hashlib.sha256(drawn.tobytes()).hexdigest()
 
 
 @pytest.mark.parametrize("seed", [-1, 1.0, "1", None, True])
@@ -539,26 +483,155 @@ def test_what_is_no_event_is_refused_after_a_timer_as_after_anything_else() -> N
         env.run()
 
 
-# Draws
+# A timer that waits for an answer until a deadline
 
 
-def test_the_draw_of_a_number_does_not_depend_on_the_order_of_asking() -> None:
-    numbers = [9_000, 0, 4_096, 4_095, 5]
-    forwards, backwards = (Draws(LogNormal(1.0, 2.0), np.random.default_rng(3)) for _ in range(2))
-    ahead = [forwards[number] for number in sorted(numbers)]
-    assert [backwards[number] for number in sorted(numbers, reverse=True)] == ahead[::-1]
-    assert [forwards[number] for number in sorted(numbers)] == ahead
+Wait = tuple[float, float | None]
+"""Until when an answer is waited for (s), and when it comes (s), if it does."""
 
 
-def test_draws_are_the_distribution_s_own_sequence() -> None:
-    draws = Draws(Exponential(2.0), np.random.default_rng(3))
-    blocks = Exponential(2.0).blocks(np.random.default_rng(3))
-    drawn = [draws[number] for number in range(6_000)]
-    np.testing.assert_array_equal(drawn, [*next(blocks), *next(blocks)][:6_000])
+def _waiter(env: Environment, log: Log, waits: list[Wait], priority: int = 0) -> Timer:
+    """A process that waits for one answer after the other, each until a deadline of its own.
+
+    Answers come by whatever priority; each is made after the wait for it has begun.
+    """
+
+    def answers(when: float, value: int) -> Steps:
+        yield Timer(env, 1).at(when)
+        timers[0].fire(value)
+
+    def waiting() -> Steps:
+        timers.append(timer := Timer(env, priority))
+        for place, (deadline, answer) in enumerate(waits):
+            if answer is not None:
+                env.process(answers(answer, place))
+            value = yield timer.until(deadline)
+            log.append((env.now, value))
+
+    timers: list[Timer] = []
+    env.process(waiting())
+    env.run(until=1e-9)
+    return timers[0]
 
 
-def test_draws_that_are_used_up_say_so() -> None:
-    draws = Draws(Replay([1.0, 2.0]), np.random.default_rng(3))
-    assert [draws[0], draws[1]] == [1.0, 2.0]
-    with pytest.raises(IndexError, match=r"Replay.* 2 values, and message 3 needs one"):
-        draws[2]
+def _all_steps(env: simpy.Environment, log: Log) -> None:
+    while env.peek() < float("inf"):
+        env.step()
+
+
+@pytest.mark.parametrize("way", [_to_the_end, _all_steps])
+def test_an_answer_wakes_before_the_deadline_and_the_deadline_wakes_no_more(way: Any) -> None:
+    env, log = Environment(), []
+    _waiter(env, log, [(100.0, 5.0), (105.0, None), (200.0, 106.0)])
+    way(env, [])
+    # The first deadline, 100, comes up while the process waits until 105.
+    assert log == [(5.0, 0), (105.0, None), (106.0, 2)]
+
+
+@pytest.mark.parametrize("way", [_to_the_end, _all_steps])
+def test_a_deadline_that_no_longer_counts_does_not_move_the_clock(way: Any) -> None:
+    env, log = Environment(), []
+    _waiter(env, log, [(100.0, 5.0)])
+    way(env, [])
+    assert (log, env.now) == ([(5.0, 0)], 5.0)
+
+
+def test_an_answer_at_the_instant_of_the_deadline_is_in_time() -> None:
+    for priority in (0, 1):
+        env, log = Environment(), []
+        _waiter(env, log, [(0.3, 0.3), (0.5, 0.1 + 0.4)], priority)
+        env.run()
+        assert log == [(0.3, 0), (0.5, 1)]
+
+
+def test_a_deadline_of_now_gives_what_else_happens_now_its_chance() -> None:
+    env, log = Environment(), []
+
+    def asks() -> Steps:
+        timers.append(timer := Timer(env, 0))
+        yield from _note(env, log, timer.until(env.now, "too late"))
+        yield from _note(env, log, timer.until(env.now, "too late"))
+
+    def answers() -> Steps:
+        yield env.timeout(0)
+        timers[0].fire("in time")
+
+    timers: list[Timer] = []
+    env.process(asks())
+    env.process(answers())
+    env.run()
+    assert log == [(0.0, "in time"), (0.0, "too late")]
+
+
+def test_a_deadline_can_be_cancelled_so_that_only_an_answer_wakes() -> None:
+    env, log = Environment(), []
+    timer = _waiter(env, log, [(4.0, 9.0)])
+    env.run(until=2.0)
+    timer.cancel()
+    env.run()
+    assert log == [(9.0, 0)]
+
+
+def test_a_timer_goes_on_to_be_set_for_instants_after_answers_and_deadlines() -> None:
+    env, log = Environment(), []
+
+    def process() -> Steps:
+        timers.append(timer := Timer(env, 0))
+        for _ in range(2):
+            yield from _note(env, log, timer.until(env.now + 10))
+            yield timer.at(env.now + 7)
+            log.append(env.now)
+            yield env.timeout(1)
+
+    def answers() -> Steps:
+        yield env.timeout(3)
+        timers[0].fire("answer")
+
+    timers: list[Timer] = []
+    env.process(process())
+    env.process(answers())
+    env.run()
+    assert log == [(3, "answer"), 10, (21, None), 28]
+
+
+def test_a_process_that_is_ended_takes_its_deadline_with_it() -> None:
+    env, log = Environment(), []
+    timer = _waiter(env, log, [(50.0, None)])
+    env.run(until=2.0)
+    timer.end_process()
+    env.run()
+    assert (log, env.now) == ([], 2.0)
+
+
+def test_deadlines_that_no_longer_count_do_not_pile_up_in_the_schedule() -> None:
+    env, log = Environment(), []
+    waits: list[Wait] = [(1e6 + place, 1.0 + place) for place in range(10_000)]
+    _waiter(env, log, [*waits, (20_000.0, None)])
+    env.run(until=9_999.0)
+    assert len(env._queue) < 2_100
+    env.run()
+    assert log == [*((1.0 + place, place) for place in range(10_000)), (20_000.0, None)]
+
+
+half = st.integers(0, 8).map(lambda halves: halves / 2)
+
+
+@given(st.lists(st.tuples(half, half | st.none()), max_size=12), st.integers(0, 1))
+@settings(max_examples=200)
+def test_whichever_comes_first_wakes_at_its_exact_instant(
+    gaps: list[tuple[float, float | None]], priority: int
+) -> None:
+    waits: list[Wait] = []
+    expected: Log = []
+    now = 0.0
+    for place, (patience, delay) in enumerate(gaps):
+        answered = delay is not None and delay <= patience
+        # An answer that would come too late is none: its timer waits for something else by then.
+        waits.append((now + patience, now + delay if answered else None))
+        now += delay if answered else patience
+        expected.append((now, place if answered else None))
+    env, log = Environment(), []
+    _waiter(env, log, waits, priority)
+    env.run()
+    assert log == expected
+    assert env.now == max(now, 1e-9)

@@ -1,32 +1,15 @@
-"""The events table, and subscribers that are called."""
+"""Subscribers that are called."""
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from typing import Any
+
 from simlib import Deterministic, Environment, Outage
-from simlib.processes import Draws, Faults, Record
+from simlib.calls import Outcome, Reply
+from simlib.processes import Draws, Faults, Record, Timer
 from simlib.processes.events.by_call import Receiver
-from simlib.processes.events.by_table import EventTable
 from simlib.queues import MemoryQueue
-
-
-def test_each_subscriber_reads_on_from_its_own_position() -> None:
-    with EventTable(2) as table:
-        for number in (7, 8, 9):
-            table.add(number)
-        assert table.after_position(0) == [(1, 7), (2, 8), (3, 9)]
-        table.move(0, 2)
-        assert table.after_position(0) == [(3, 9)]
-        assert len(table.after_position(1)) == 3
-        assert table.count() == 3
-
-
-def test_listeners_are_told_when_the_event_is_there() -> None:
-    with EventTable(1) as table:
-        seen: list[int] = []
-        table.listeners.append(lambda: seen.append(table.count()))
-        table.add(1)
-        table.add(2)
-        assert seen == [1, 2]
 
 
 def receiver(env: Environment, *outages: Outage) -> Receiver:
@@ -39,28 +22,44 @@ def receiver(env: Environment, *outages: Outage) -> Receiver:
 def test_an_event_that_is_called_again_is_done_once() -> None:
     env = Environment()
     one = receiver(env)
-    first, again = one.call(3), one.call(3)
-    assert first is again
+    calls = [one.call(3), one.call(3)]
     env.run()
-    assert first.processed
-    assert one.call(3).processed
-    assert one.done == 1
-    one.inbox.close()
+    assert [call.answer for call in calls] == [Reply(Outcome.OK)] * 2
+    assert one.call(3).answer == Reply(Outcome.OK)
+    assert one.queue.acked == 1
+    one.queue.real.close()
 
 
-def test_what_waits_is_gone_when_the_receiver_goes_down() -> None:
+def test_an_answer_counts_for_the_call_that_still_waits() -> None:
+    env, heard = Environment(), []
+
+    def asks() -> Generator[Timer, Any, None]:
+        timer = Timer(env, 0)
+        for deadline in (0.4, 1.4):
+            reply = yield from one.call(3, deadline=deadline).wait(timer)
+            heard.append((env.now, reply.outcome))
+
+    one = receiver(env)
+    env.process(asks())
+    env.run()
+    assert heard == [(0.4, Outcome.TIMED_OUT), (1.0, Outcome.OK)]
+    assert (one.late, one.queue.acked) == (1, 1)
+    one.queue.real.close()
+
+
+def test_what_waits_is_gone_without_a_word_when_the_receiver_goes_down() -> None:
     env = Environment()
     one = receiver(env, Outage(of="consumers", start=1.5, duration=1.0))
-    answers = [one.call(number) for number in range(3)]
+    calls = [one.call(number) for number in range(3)]
     env.run(until=2.0)
     # The first is done, the second was in its hands, and the third in its inbox.
-    assert [answer.triggered for answer in answers] == [True, False, False]
+    assert [call.answer for call in calls] == [Reply(Outcome.OK), None, None]
     assert [one.holds(number) for number in range(3)] == [True, False, False]
-    assert not one.call(1).triggered
+    assert one.call(1).answer is None
     assert not one.holds(1)
     env.run(until=3.0)
     again = one.call(1)
     env.run()
-    assert again.triggered
-    assert one.inbox.qsize() == one.inbox.unacked == 0
-    one.inbox.close()
+    assert again.answer == Reply(Outcome.OK)
+    assert one.queue.real.qsize() == one.queue.real.unacked == 0
+    one.queue.real.close()

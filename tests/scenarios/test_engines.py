@@ -131,6 +131,22 @@ def _front_services(draw: st.DrawFn) -> SyncVsAsync:
     )
 
 
+@st.composite
+def _closed_loops(draw: st.DrawFn) -> ClosedLoop:
+    messages = draw(st.integers(1, 100))
+    fields: dict[str, Any] = {}
+    for name in ("think", "service"):
+        spans = st.lists(span, min_size=messages, max_size=messages).map(Replay)
+        fields[name] = draw(drawn | st.just(Deterministic(0.0)) | spans)
+    return ClosedLoop(
+        **fields,
+        callers=draw(st.integers(1, 8) | st.integers(1, 150)),
+        workers=draw(st.integers(1, 4)),
+        messages=messages,
+        warmup=draw(st.integers(0, messages - 1)),
+    )
+
+
 seeds = st.integers(0, 2**32)
 
 
@@ -197,6 +213,16 @@ def test_requests_fare_the_same_in_both_engines(scenario: SyncVsAsync, seed: int
     _assert_same_path(scenario, seed)
 
 
+@given(_closed_loops(), seeds)
+@settings(max_examples=250)
+def test_callers_fare_the_same_in_both_engines(scenario: ClosedLoop, seed: int) -> None:
+    calculated = _assert_same_path(scenario, seed)
+    simulated = scenario.run(seed, "simpy")
+    for name in ("created", "started", "finished"):
+        assert calculated.messages[name].tolist() == simulated.messages[name].tolist()
+    assert calculated.observed_until == simulated.observed_until
+
+
 def test_the_library_chooses_the_recursion_where_there_is_one() -> None:
     scenario = PointToPoint(messages=100)
     assert scenario.run().engine == "vector"
@@ -219,7 +245,6 @@ def test_the_library_chooses_the_recursion_where_there_is_one() -> None:
             ["breakdowns"],
         ),
         (PointToPoint(messages=9, batch_size=2), ["batch_size"]),
-        (ClosedLoop(messages=9), ["ClosedLoop"]),
         (SyncVsAsync(messages=9, capacity=3), ["capacity"]),
         (SyncVsAsync(messages=9, outages=(Outage(of="service", start=1),)), ["outages"]),
         (

@@ -28,10 +28,11 @@ from simlib import (
     resilience,
 )
 from simlib.analysis import Comparison, Interval, Replications, Result, compare, replicate, sweep
-from simlib.broker import Broker, MessageBroker, QueueOptions
+from simlib.broker import Broker, MessageBroker, MessageChannel, QueueOptions
 from simlib.calls import Reply, Request, Service, Shop, ShopService
 from simlib.costs import CostProfile
-from simlib.processes import Consumer, Draws, Producer, SimQueue
+from simlib.live import RabbitMQ
+from simlib.processes import Consumer, Draws, Mishaps, Producer, SimQueue
 from simlib.queues import FileQueue, MemoryQueue, Message, MessageQueue, PostgresQueue, SQLiteQueue
 from simlib.resilience import (
     AdaptiveLIFO,
@@ -169,6 +170,9 @@ Producer(env, queue, Exponential(1.0), messages=3)
 Consumer(env, queue, Draws(Exponential(1.0), env.stream("work")), workers=2)
 
 
+mishaps = Mishaps(ack_lost=0.1, crash=0.01, restart=1.0)
+
+
 # Queues and broker
 
 
@@ -186,6 +190,18 @@ orders = MemoryQueue()
 number: int = orders.put(b"order 17", headers={"type": "order"}, priority=1, delay=0.0)
 message: Message = orders.get(timeout=1.0)
 orders.ack(message)
+
+
+def brokers(url: str) -> list[MessageBroker]:
+    """Ours, and a server: one interface."""
+    return [Broker(), RabbitMQ(url)]
+
+
+def channels(ours: Broker, server: RabbitMQ) -> list[MessageChannel]:
+    """With either of them."""
+    return [ours.channel(), server.channel()]
+
+
 broker: MessageBroker = Broker()
 broker.declare_exchange("events", type="topic")
 broker.declare_queue("billing", max_length=10)

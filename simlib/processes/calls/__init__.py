@@ -1,1 +1,1 @@
-"""Services that answer calls, and those who call them."""
+"""Calls on simulated time: services that answer them, and those who make them."""

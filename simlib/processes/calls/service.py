@@ -1,40 +1,44 @@
-"""A service that answers calls, and those that need it: by a call, or through a queue."""
+"""A service that answers calls."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Generator
-from typing import Any
-
-from simpy.events import Event
-
-from ...queues import Empty, Message
-from ..environment import Draws, Environment, Timer
+from ...calls import Outcome, Request
+from ...calls import Service as Handler
+from ...queues import Message
+from ..draws import Draws
+from ..environment import Environment
 from ..faults import NO_FAULTS, Faults
 from ..point_to_point.consumer import Consumer
 from ..point_to_point.queue import SimQueue
+from .call import PLAIN, Call
 
-__all__ = ["Caller", "Handlers", "Publisher", "Service"]
+__all__ = ["Service"]
+
+_OK = PLAIN[Outcome.OK]
 
 
 class Service(Consumer):
     """Answers calls: its workers take requests from an inbox and reply to whoever called.
 
     The inbox is in the service's own memory. When the service goes down, the requests in it and
-    those in the workers' hands are gone, and their callers get an error; while it is down, calls
-    are refused.
+    those in the workers' hands are gone, and their calls fail; while it is down, calls are refused,
+    and so are those for which the inbox has no room. Work whose caller has stopped waiting is done
+    all the same.
 
     Parameters
     ----------
     env : Environment
     inbox : SimQueue
         Where requests wait for a worker.
-    work : Distribution or Draws
+    work : Draws
         The work that each request brings (s).
     workers : int
         How many requests are worked on at once.
     faults : Faults
         When the service is down or slow.
+    handler : simlib.calls.Service, optional
+        What really answers a request, at the instant at which the work is done. Without it the
+        reply is that all is well.
     """
 
     def __init__(
@@ -45,130 +49,63 @@ class Service(Consumer):
         *,
         workers: int = 1,
         faults: Faults = NO_FAULTS,
+        handler: Handler | None = None,
     ) -> None:
         super().__init__(env, inbox, work, workers=workers, faults=faults)
-        self._callers: dict[int, Timer] = {}
+        self.handler = handler
+        self.late = 0
+        """Replies that came when nobody waited for them any more."""
+        self._calls: dict[int, Call] = {}
 
-    def call(self, number: int, caller: Timer) -> bool:
-        """Hand in request ``number``; False if it is refused.
+    def call(
+        self, number: int, request: Request | None = None, deadline: float | None = None
+    ) -> Call:
+        """Hand in request ``number``, now; the call may be over at once.
 
-        The caller's timer is fired when the reply is ready, or when the service goes down.
+        Parameters
+        ----------
+        number : int
+            Its row in the record; while the service has a call of that number, there can't be
+            another one.
+        request : Request, optional
+            What is asked for; a service with a handler needs it.
+        deadline : float, optional
+            The instant until which an answer is waited for (s); ``request.deadline`` if not given.
         """
-        if self.faults.down_at(self.env.now) == self.env.now:
+        call = Call(number, request, deadline)
+        if call.deadline is not None and call.deadline < self.env._now:
+            raise ValueError(f"deadline must be >= now={self.env._now:g} s, got {call.deadline!r}")
+        if request is None and self.handler is not None:
+            raise ValueError("a service with a handler needs a request, got None")
+        if number in self._calls:
+            raise ValueError(f"number must be new to the service, and it has a call {number!r}")
+        if self.faults is not NO_FAULTS and self.is_down():
             self.queue.record.lost.append(number)
-            return False
-        self._callers[number] = caller
-        if self.queue.publish(number):
-            return True
-        del self._callers[number]
-        return False
+            call.reply(Outcome.REFUSED)
+            return call
+        self._calls[number] = call
+        if not self.queue.publish(number):
+            del self._calls[number]
+            call.reply(Outcome.REFUSED)
+        return call
+
+    def is_down(self) -> bool:
+        """Whether it is down now."""
+        return self.faults.up_at(self.env._now) > self.env._now
 
     def done(self, number: int) -> None:
-        self._callers.pop(number).fire()
+        call = self._calls.pop(number)
+        if self.handler is None or call.request is None:
+            reply = _OK
+        else:
+            reply = self.handler.handle(call.request)
+        if not call.end(reply):
+            self.late += 1
 
     def abandon(self, message: Message) -> None:
-        self._callers.pop(self.queue.lose(message)).fire()
+        self._calls.pop(self.queue.lose(message)).reply(Outcome.FAILED)
 
     def went_down(self) -> None:
         for message in self.queue.real.get_many(self.queue.real.qsize() or 1):
             self.queue.record.vanished.append(self.env.now)
             self.abandon(message)
-
-
-class Handlers(ABC):
-    """A limited number of threads that handle requests.
-
-    A request waits at the door until one of them is free.
-    """
-
-    def __init__(self, env: Environment, door: SimQueue, threads: int, network: float) -> None:
-        self.env = env
-        self.network = network
-        for _ in range(threads):
-            env.process(self._handle(door))
-
-    @abstractmethod
-    def send(self, number: int, timer: Timer) -> Generator[Event, Any, None]:
-        """Do what request ``number`` needs; the thread is busy until it returns."""
-
-    def _handle(self, door: SimQueue) -> Generator[Event, Any, None]:
-        answered = door.record.extra["answered"]
-        timer = Timer(self.env, 0)
-        while True:
-            try:
-                message = door.real.get(False)
-            except Empty:
-                message = yield door.wait(timer)
-            number = door.numbers[message.id]
-            yield from self.send(number, timer)
-            answered[number] = self.env.now
-            door.ack(message)
-
-
-class Caller(Handlers):
-    """Handles requests by calling a service, and waits for each reply.
-
-    Parameters
-    ----------
-    env : Environment
-    door : SimQueue
-        Where requests wait for a connection. Its record has a column ``answered``.
-    service : Service
-        What is called.
-    connections : int
-        Size of the connection pool: each call holds one until its reply is back.
-    network : float
-        Seconds that a request or a reply is under way.
-    """
-
-    def __init__(
-        self,
-        env: Environment,
-        door: SimQueue,
-        service: Service,
-        *,
-        connections: int,
-        network: float = 0.0,
-    ) -> None:
-        super().__init__(env, door, connections, network)
-        self.service = service
-
-    def send(self, number: int, timer: Timer) -> Generator[Timer, Any, None]:
-        yield timer.at(self.env.now + self.network)
-        if self.service.call(number, timer):
-            yield timer
-        yield timer.at(self.env.now + self.network)
-
-
-class Publisher(Handlers):
-    """Handles requests by putting them into a queue, and waits only until each is stored.
-
-    Parameters
-    ----------
-    env : Environment
-    door : SimQueue
-        Where requests wait for a connection. Its record has a column ``answered``.
-    queue : SimQueue
-        Where the requests go.
-    connections : int
-        Size of the connection pool: each put holds one until it is confirmed.
-    network : float
-        Seconds that a message or a confirmation is under way.
-    """
-
-    def __init__(
-        self,
-        env: Environment,
-        door: SimQueue,
-        queue: SimQueue,
-        *,
-        connections: int,
-        network: float = 0.0,
-    ) -> None:
-        super().__init__(env, door, connections, network)
-        self.queue = queue
-
-    def send(self, number: int, timer: Timer) -> Generator[Timer, Any, None]:
-        yield timer.at(self.env.now + self.network + self.queue.put_cost)
-        self.queue.publish(number)
-        yield timer.at(self.env.now + self.network)

@@ -9,8 +9,10 @@ from typing import Any
 
 from simpy.events import Event
 
-from ..calls.service import Handlers
-from ..environment import Draws, Environment, Timer
+from ...calls import Outcome
+from ..calls.front import FrontService
+from ..draws import Draws
+from ..environment import Environment, Timer
 from ..faults import Faults
 from ..point_to_point.queue import SimQueue
 from ..record import Record
@@ -18,7 +20,7 @@ from ..record import Record
 __all__ = ["EventPublisher", "EventWorker"]
 
 
-class EventPublisher(Handlers):
+class EventPublisher(FrontService):
     """Threads that publish events, each one event at a time; the others wait at the door.
 
     Parameters
@@ -55,13 +57,14 @@ class EventPublisher(Handlers):
     def publish(self, number: int, timer: Timer) -> Generator[Event, Any, None]:
         """Publish event ``number``; the thread is busy until it returns."""
 
-    def send(self, number: int, timer: Timer) -> Generator[Event, Any, None]:
+    def send(self, number: int, timer: Timer) -> Generator[Event, Any, Outcome]:
         self.sending.add(number)
         self._events.started[number] = self.env.now
         for record in self.records:
             record.prepare(len(self._events.created) - len(record.created))
         yield from self.publish(number, timer)
         self.sending.remove(number)
+        return Outcome.OK
 
     def note_stored(self, number: int) -> None:
         """Note that event ``number`` is now stored for every subscriber."""

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from math import isnan
+from math import isnan, nan
 from typing import Any
 
-import simpy
-
-from ...queues import Empty, MessageQueue
-from ..environment import Draws, Environment, Timer
+from ...calls import Request
+from ...queues import Message, MessageQueue
+from ..calls.call import Call
+from ..calls.service import Service
+from ..draws import Draws
+from ..environment import Environment, Timer
 from ..faults import Faults
 from ..point_to_point.queue import SimQueue
 from ..record import Record
-from .base import EventPublisher, EventWorker
+from .base import EventPublisher
 
 __all__ = ["Receiver", "WebhookPublisher"]
 
 
-class Receiver(EventWorker):
-    """A subscriber that is called, and answers when it has done the work.
+class Receiver(Service):
+    """A subscriber that is called, and answers when it has done the work, one event at a time.
 
-    Calls wait in its own memory. When it goes down, these are gone, and while it is down nobody
-    answers. It knows an event by its number: one that is called again is not done again.
+    Calls wait in its own memory. When it goes down, these are gone without a word, and while it is
+    down nobody answers. It knows an event by its number: one that is called again is not done
+    again.
 
     Parameters
     ----------
@@ -40,64 +43,49 @@ class Receiver(EventWorker):
     def __init__(
         self, env: Environment, inbox: MessageQueue, record: Record, work: Draws, faults: Faults
     ) -> None:
-        super().__init__(env, record, work, faults)
-        self.inbox = inbox
-        self.done = 0
-        """How many events it has done."""
-        self._answers: dict[int, simpy.Event] = {}
-        self._idle: Timer | None = None
-        env.process(self._run())
-        env.process(self._go_down())
+        super().__init__(env, SimQueue(env, inbox, record=record), work, faults=faults)
+        self._done: set[int] = set()
+        # All calls of an event that it has and has not done.
+        self._open: dict[int, list[Call]] = {}
 
-    def call(self, number: int) -> simpy.Event:
-        """Ask it to work on event ``number``; the event that happens when that is done."""
-        known = self._answers.get(number)
-        if known is not None:
-            return known
-        answer = self.env.event()
-        if self.faults.down_at(self.env.now) == self.env.now:
-            return answer
-        self._answers[number] = answer
-        self.inbox.put(b"%d" % number, False)
-        if isnan(self.record.enqueued[number]):
-            self.record.enqueued[number] = self.env.now
-        if self._idle is not None:
-            self._idle.fire()
-            self._idle = None
-        return answer
+    def call(
+        self, number: int, request: Request | None = None, deadline: float | None = None
+    ) -> Call:
+        """Ask it to work on event ``number``; the call is over when that is done."""
+        call = Call(number, request, deadline)
+        if number in self._done:
+            call.reply()
+        elif number in self._open:
+            self._open[number].append(call)
+        elif not self.is_down():
+            self._open[number] = [call]
+            enqueued = self.queue.record.enqueued
+            first = enqueued[number]
+            self.queue.publish(number)
+            if not isnan(first):
+                enqueued[number] = first
+        return call
 
     def holds(self, number: int) -> bool:
         """Whether an event is here, done or not."""
-        return number in self._answers
+        return number in self._done or number in self._open
 
-    def _run(self) -> Generator[Timer, Any, None]:
-        timer = Timer(self.env, 0)
-        while True:
-            yield from self.wait_until_up(timer)
-            try:
-                message = self.inbox.get(False)
-            except Empty:
-                self._idle = timer
-                yield timer
-                continue
-            number = int(message.body)
-            done = yield from self.work_on(number, timer)
-            if done:
-                self.done += 1
-                self._answers[number].succeed()
-            else:
-                del self._answers[number]
-            self.inbox.ack(message)
+    def done(self, number: int) -> None:
+        self._done.add(number)
+        for call in self._open.pop(number):
+            self.late += not call.reply()
 
-    def _go_down(self) -> Generator[Timer, Any, None]:
-        timer = Timer(self.env, 0)
-        for outage in self.faults.outages:
-            yield timer.at(outage.start)
-            waiting = self.inbox.get_many(self.inbox.qsize() or 1)
-            for message in waiting:
-                del self._answers[int(message.body)]
-                self.deliver_in_vain(int(message.body))
-            self.inbox.ack_many(waiting)
+    def abandon(self, message: Message) -> None:
+        queue = self.queue
+        queue.real.nack(message, requeue=False)
+        del self._open[queue.numbers.pop(message.id)]
+        queue.record.requeued.append(self.env.now)
+
+    def went_down(self) -> None:
+        queue, now = self.queue, self.env.now
+        for message in queue.real.get_many(queue.real.qsize() or 1):
+            queue.record.interrupt(queue.numbers[message.id], now, nan, nan, released=now)
+            self.abandon(message)
 
 
 class WebhookPublisher(EventPublisher):
@@ -132,7 +120,7 @@ class WebhookPublisher(EventPublisher):
         attempts: int,
         backoff: float,
     ) -> None:
-        records = [receiver.record for receiver in receivers]
+        records = [receiver.queue.record for receiver in receivers]
         super().__init__(env, door, records, threads=threads, network=network)
         self.given_up: list[tuple[int, int]] = []
         """Subscriber and number of each event that was given up."""
@@ -141,7 +129,7 @@ class WebhookPublisher(EventPublisher):
         self._attempts = attempts
         self._backoff = backoff
 
-    def publish(self, number: int, timer: Timer) -> Generator[simpy.Event, Any, None]:
+    def publish(self, number: int, timer: Timer) -> Generator[Timer, Any, None]:
         for place, receiver in enumerate(self._receivers):
             pause = self._backoff
             for attempt in range(self._attempts):
@@ -154,20 +142,13 @@ class WebhookPublisher(EventPublisher):
             else:
                 self.given_up.append((place, number))
 
-    def _call(
-        self, receiver: Receiver, number: int, timer: Timer
-    ) -> Generator[simpy.Event, Any, bool]:
+    def _call(self, receiver: Receiver, number: int, timer: Timer) -> Generator[Timer, Any, bool]:
         """Call once; whether an answer came in time."""
         self.calls += 1
         gives_up = self.env.now + self._timeout
         yield timer.at(self.env.now + self.network)
-        answer = receiver.call(number)
         # What is answered later than this is on its way back when the time is up.
-        patience = gives_up - self.network - self.env.now
-        if not answer.processed:
-            yield answer | self.env.timeout(patience)
-        if answer.triggered:
-            yield timer.at(self.env.now + self.network)
-            return True
-        yield timer.at(gives_up)
-        return False
+        call = receiver.call(number, deadline=gives_up - self.network)
+        reply = yield from call.wait(timer)
+        yield timer.at(self.env.now + self.network if reply.ok else gives_up)
+        return reply.ok

@@ -9,7 +9,8 @@ from typing import Any
 from simpy.events import Event
 
 from ...broker import Broker, Channel, Delivery
-from ..environment import Draws, Environment, Timer
+from ..draws import Draws
+from ..environment import Environment, Timer
 from ..faults import Faults
 from ..point_to_point.queue import SimQueue
 from ..record import Record

@@ -9,7 +9,8 @@ from typing import Any
 
 from ...distributions import Distribution
 from ...queues import Empty, Message
-from ..environment import Draws, Environment, Timer
+from ..draws import Draws
+from ..environment import Environment, Timer
 from ..faults import NO_FAULTS, Faults
 from .queue import SimQueue
 
@@ -82,11 +83,12 @@ class Consumer:
             if faulty and faults.up_at(env._now) > env._now:
                 yield timer.at(faults.up_at(env._now))
             try:
-                message = queue.take(False)
+                # Where there is no message at all, there is no need to ask for one.
+                message = queue.take(False) if numbers else (yield queue.wait(timer))
             except Empty:
                 message = yield queue.wait(timer)
-                if message is None:
-                    continue
+            if message is None:
+                continue
             number = numbers[message[0]]
             if get_cost:
                 delivered[number] = taken = env._now

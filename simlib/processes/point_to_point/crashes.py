@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..environment import Environment, Timer, samples
+from ..draws import samples
+from ..environment import Environment, Timer
 from ..faults import Outage
 from .pausing import PausingConsumer
 from .stored import StoredQueue

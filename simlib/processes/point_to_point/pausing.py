@@ -12,7 +12,8 @@ from pydantic import Field
 from ...distributions import Distribution, Durations, Exponential
 from ...queues import Message
 from ...values import Value
-from ..environment import Draws, Environment, Timer, samples
+from ..draws import Draws, samples
+from ..environment import Environment, Timer
 from ..faults import NO_FAULTS, Faults
 from .consumer import Consumer
 from .producer import Producer

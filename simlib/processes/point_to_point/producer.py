@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from itertools import chain
-from math import inf
 from typing import Any
 
 import numpy as np
 from pydantic import Field
 
-from ...distributions import BLOCK, Distribution, Floats
+from ...distributions import BLOCK, Distribution
 from ...values import Value
+from ..arrivals import first
 from ..environment import Environment, Timer
 from ..faults import NO_FAULTS, Faults
 from .queue import SimQueue
@@ -83,15 +83,14 @@ class Producer:
         self.env = env
         self.queue = queue
         self.faults = faults
-        blocks = interarrival.instants(env.stream(name))
-        left = inf if messages is None else messages
+        blocks = first(messages, interarrival.instants(env.stream(name)))
         if linger:
-            produce = self._produce_batches(blocks, left, linger)
+            produce = self._produce_batches(blocks, linger)
         else:
             publish: Callable[[int], bool] = queue.publish
             if priorities:
                 publish = self._prioritise(priorities, env.stream(f"{name} priorities"))
-            produce = self._produce(blocks, left, publish)
+            produce = self._produce(blocks, publish)
         self.process = env.process(produce)
 
     def _prioritise(
@@ -112,7 +111,7 @@ class Producer:
         return publish
 
     def _produce(
-        self, blocks: Iterator[Floats], left: float, publish: Callable[[int], bool]
+        self, blocks: Iterator[list[float]], publish: Callable[[int], bool]
     ) -> Generator[Timer, Any, None]:
         env, queue = self.env, self.queue
         record = queue.record
@@ -121,10 +120,8 @@ class Producer:
         timer = Timer(env, 1)
         # At instant 0, too, the consumers are there before the first message.
         yield timer.at(env._now)
-        for block in blocks:
-            due = block[: int(min(left, len(block)))]
-            left -= len(due)
-            for number, created in enumerate(due.tolist(), record.prepare(len(due))):
+        for due in blocks:
+            for number, created in enumerate(due, record.prepare(len(due))):
                 if created > env._now:
                     yield timer.at(created)
                 if hangs:
@@ -133,16 +130,14 @@ class Producer:
                     yield from queue.putting(timer)
                 record.created[number] = created
                 publish(number)
-            if not left:
-                return
 
     def _produce_batches(
-        self, blocks: Iterator[Floats], left: float, linger: Linger
+        self, blocks: Iterator[list[float]], linger: Linger
     ) -> Generator[Timer, Any, None]:
         env, queue, created = self.env, self.queue, self.queue.record.created
         timer = Timer(env, 1)
         yield timer.at(env._now)
-        messages = self._numbered(blocks, left)
+        messages = self._numbered(blocks)
         following = next(messages, None)
         while following:
             # While the producer still puts the batch before, this one stays open.
@@ -160,11 +155,7 @@ class Producer:
                 created[number] = due
             queue.publish_many(list(batch))
 
-    def _numbered(self, blocks: Iterator[Floats], left: float) -> Iterator[tuple[int, float]]:
+    def _numbered(self, blocks: Iterator[list[float]]) -> Iterator[tuple[int, float]]:
         """The messages' numbers and instants (s)."""
-        for block in blocks:
-            due = block[: int(min(left, len(block)))]
-            left -= len(due)
-            yield from enumerate(due.tolist(), self.queue.record.prepare(len(due)))
-            if not left:
-                return
+        for due in blocks:
+            yield from enumerate(due, self.queue.record.prepare(len(due)))

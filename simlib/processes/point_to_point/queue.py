@@ -113,7 +113,8 @@ class SimQueue:
             return False
         self._stored[number] = self.env._now
         if self._idle:
-            self._deliver()
+            # While somebody waits nothing else is ready.
+            self._deliver(1)
         return True
 
     def publish_many(self, numbers: Sequence[int], priority: int = 0) -> bool:
@@ -151,7 +152,9 @@ class SimQueue:
         The value is None when whoever waits is told to look after itself (``dismiss``).
         """
         self._idle.append(timer)
-        self._watch()
+        # Where there is no message, none can fall due, and nobody has to look at the clock.
+        if self.numbers:
+            self._watch()
         return timer
 
     def ack(self, message: Message) -> bool:
@@ -230,15 +233,20 @@ class SimQueue:
             redone=self.record.redone(),
         )
 
-    def _deliver(self) -> None:
-        """Hand ready messages to those who wait, first come first served."""
-        while self._idle:
+    def _deliver(self, most: float = inf) -> None:
+        """Hand ready messages to those who wait, first come first served, so many at most."""
+        idle = self._idle
+        while idle and most:
             try:
                 message = self.take(False)
             except Empty:
                 self._watch()
                 return
-            self._idle.popleft().fire(message)
+            idle.popleft().fire(message)
+            most -= 1
+        if idle and self.real.lease is not None:
+            # Those who still wait get the message when its lease runs out.
+            self._watch()
 
     def _watch(self) -> None:
         """Look again when a delay or a lease runs out, for those who wait."""

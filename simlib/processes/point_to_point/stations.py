@@ -5,12 +5,13 @@ from __future__ import annotations
 from array import array
 from collections import deque
 from collections.abc import Generator
-from math import inf
 from typing import Any
 
 from ...distributions import Distribution
 from ...queues import Empty, MessageQueue
-from ..environment import Draws, Environment, Timer
+from ..arrivals import first
+from ..draws import Draws
+from ..environment import Environment, Timer
 from ..record import Record
 from .queue import SimQueue
 
@@ -154,17 +155,12 @@ def feed(
     """
     record = queue.record
     timer = Timer(env, priority)
-    left = inf if messages is None else messages
     # At instant 0, too, the consumers are there before the first message.
     yield timer.at(env.now)
-    for block in interarrival.instants(env.stream("producer")):
-        due = block[: int(min(left, len(block)))]
-        left -= len(due)
-        for number, created in enumerate(due.tolist(), record.prepare(len(due))):
+    for due in first(messages, interarrival.instants(env.stream("producer"))):
+        for number, created in enumerate(due, record.prepare(len(due))):
             if created > env.now:
                 yield timer.at(created)
             if not queue.send(number, timer):
                 yield timer
             record.created[number] = created
-        if not left:
-            return

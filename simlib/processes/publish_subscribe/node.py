@@ -11,6 +11,7 @@ from operator import methodcaller
 from typing import Any
 
 from ...broker import Broker, Channel, Death, Delivery, QueueState
+from ...broker.messages import Properties, properties_of
 from ...queues import MessageQueue
 from ..environment import Environment, Timer
 from ..line import Line, do
@@ -163,17 +164,29 @@ class BrokerNode:
         headers : mapping, optional
             As for ``Broker.publish``, like the other properties.
         """
+        about = properties_of(exchange, routing_key, **properties)
+        return self.publish_under(about, body, message, created, headers)
+
+    def publish_under(
+        self,
+        properties: Properties,
+        body: bytes,
+        message: int,
+        created: float,
+        headers: Mapping[str, Any] | None = None,
+    ) -> bool:
+        """``publish``, for those who say the same about many messages, and put it together once."""
         self._publishing = (message, created)
         copied = self._copied
-        copied.clear()
-        broker = self.broker
-        reached, refused = broker.offer(
-            broker.source(exchange), routing_key, body, headers, **properties
-        )
-        # As a rule somebody was waiting in each queue, and every copy has its row already.
-        if refused or not reached or reached != copied:
+        if copied:
+            copied.clear()
+        reached, refused = self.broker.offer(properties, body, headers)
+        # Whoever waited in a queue has asked for its copy, which has its row already.
+        if not copied and not refused and len(reached) == 1:
+            self._new_row(reached[0], body)
+        elif refused or not reached or reached != copied:
             self._note_copies(reached, refused, body)
-        if self._timed or "expiration" in properties:
+        if self._timed or properties.expiration is not None:
             self._timed = True
             self.watch()
         return not refused
@@ -204,6 +217,13 @@ class BrokerNode:
         row = self._rows[queue].get(body)
         return self._new_row(queue, body) if row is None else row
 
+    def rows_of(self, queue: str) -> Mapping[bytes, int]:
+        """The rows of the copies that were put into a queue first, by their bodies, as they come.
+
+        Every message with headers has to be asked for with ``row``.
+        """
+        return self._rows[queue]
+
     def _new_row(self, queue: str, body: bytes) -> int:
         created, enqueued, message_of, queue_of = self._columns
         row = self._next
@@ -214,9 +234,11 @@ class BrokerNode:
         self._next = row + 1
         message_of[row], created[row] = self._publishing
         enqueued[row] = self.env._now
-        if queue:
-            place = self._places.get(queue)
-            queue_of[row] = self._place(queue) if place is None else place
+        places = self._places
+        if queue in places:
+            queue_of[row] = places[queue]
+        elif queue:
+            queue_of[row] = self._place(queue)
         self._rows[queue][body] = row
         self._copied.append(queue)
         return row

@@ -6,10 +6,11 @@ from array import array
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain, cycle, repeat
-from math import inf
 from typing import Any, Literal
 
-from ...distributions import BLOCK, Distribution, Floats
+from ...broker.messages import Properties, properties_of
+from ...distributions import BLOCK, Distribution
+from ..arrivals import first
 from ..environment import Environment, Timer
 from ..line import Line
 from .node import BrokerNode
@@ -73,6 +74,9 @@ class BrokerPublisher:
         self.node = node
         self.exchange = exchange
         self.properties = properties
+        self._headers: Mapping[str, Any] | None = properties.pop("headers", None)
+        # What is said about each message, put together once for each routing key.
+        self._about: dict[str, Properties] = {}
         self.confirms = confirms
         self.window = 1 if confirms == "each" else window
         self.sent = 0
@@ -87,13 +91,12 @@ class BrokerPublisher:
         self._waiting = False
         self._out = Line(env, node.receive, 1) if node.network else None
         self._back = Line(env, self.confirmed, 0) if node.network else None
-        left = inf if messages is None else messages
-        blocks = interarrival.instants(env.stream(name))
+        blocks = first(messages, interarrival.instants(env.stream(name)))
         if isinstance(keys, Mapping):
             each = self._draw(keys, f"{name} keys")
         else:
             each = cycle([keys] if isinstance(keys, str) else keys)
-        self.process = env.process(self._produce(blocks, left, each))
+        self.process = env.process(self._produce(blocks, each))
 
     def confirmed(self, outcome: tuple[bool, float]) -> None:
         """The broker says that it has a message, or that a queue refused it."""
@@ -118,7 +121,7 @@ class BrokerPublisher:
         return (names[place] for place in chain.from_iterable(each.tolist() for each in places))
 
     def _produce(
-        self, blocks: Iterator[Floats], left: float, keys: Iterator[str]
+        self, blocks: Iterator[list[float]], keys: Iterator[str]
     ) -> Generator[Timer, Any, None]:
         env = self.env
         self._timer = timer = Timer(env, 1)
@@ -126,23 +129,24 @@ class BrokerPublisher:
         yield timer.at(env._now)
         waits = self.confirms != "none"
         send = self._send if waits or self.node.network or self.node.publish_cost else self._put
-        for block in blocks:
-            due = block[: int(min(left, len(block)))]
-            left -= len(due)
-            for created in due.tolist():
-                if created > env._now:
-                    yield timer.at(created)
-                send(next(keys), self.sent, created)
-                self.sent += 1
-                if waits and self.unconfirmed >= self.window:
-                    self._waiting = True
-                    yield timer
-            if not left:
-                return
+        for created in chain.from_iterable(blocks):
+            if created > env._now:
+                yield timer.at(created)
+            send(next(keys), self.sent, created)
+            self.sent += 1
+            if waits and self.unconfirmed >= self.window:
+                self._waiting = True
+                yield timer
 
     def _put(self, key: str, number: int, created: float) -> None:
         """Publish where no time goes by and nobody waits for an answer."""
-        self.node.publish(self.exchange, key, b"%d" % number, number, created, **self.properties)
+        about = self._about.get(key) or self._say(key)
+        self.node.publish_under(about, b"%d" % number, number, created, self._headers)
+
+    def _say(self, key: str) -> Properties:
+        """What is said about messages with a routing key."""
+        self._about[key] = about = properties_of(self.exchange, key, **self.properties)
+        return about
 
     def _send(self, key: str, number: int, created: float) -> None:
         """Send a message on its way to the broker."""
@@ -156,7 +160,8 @@ class BrokerPublisher:
     def _arrive(self, key: str, number: int, created: float) -> None:
         """Publish what has arrived at the broker, and send back its confirm."""
         node = self.node
-        taken = node.publish(self.exchange, key, b"%d" % number, number, created, **self.properties)
+        about = self._about.get(key) or self._say(key)
+        taken = node.publish_under(about, b"%d" % number, number, created, self._headers)
         if self._back is None:
             self.confirmed((taken, created))
         else:

@@ -7,11 +7,12 @@ from functools import partial
 from typing import Any
 
 from ...distributions import Distribution
-from ..environment import Draws, Environment
+from ..draws import Draws, happens
+from ..environment import Environment
 from ..line import Line
+from .mishaps import NO_MISHAPS, Mishaps
 from .node import BrokerNode
 from .publisher import BrokerPublisher
-from .subscriber import happens
 
 __all__ = ["PaymentPublisher"]
 
@@ -31,10 +32,8 @@ class PaymentPublisher(BrokerPublisher):
         The amount of each payment, rounded up to whole money.
     patience : float or None
         How long a confirm is waited for (s); None: there are no confirms.
-    publish_lost : float
-        Probability that a message does not get to the broker.
-    confirm_lost : float
-        Probability that a confirm does not get back.
+    mishaps : Mishaps
+        What goes wrong by chance until the confirm is back.
     **options
         As for :class:`BrokerPublisher`, but ``confirms``.
     """
@@ -47,8 +46,7 @@ class PaymentPublisher(BrokerPublisher):
         amounts: Draws,
         *,
         patience: float | None = None,
-        publish_lost: float = 0.0,
-        confirm_lost: float = 0.0,
+        mishaps: Mishaps = NO_MISHAPS,
         **options: Any,
     ) -> None:
         super().__init__(env, node, interarrival, **options)
@@ -58,8 +56,8 @@ class PaymentPublisher(BrokerPublisher):
         self._confirmed: set[int] = set()
         self._patience = patience
         self._due = None if patience is None else Line(env, self._resend, 1)
-        self._publishes_lost = happens(env, "lost publishes", publish_lost)
-        self._confirms_lost = happens(env, "lost confirms", confirm_lost)
+        self._publishes_lost = happens(env, "lost publishes", mishaps.publish_lost)
+        self._confirms_lost = happens(env, "lost confirms", mishaps.confirm_lost)
 
     def amount(self, number: int) -> int:
         """How much message ``number`` is to move."""
@@ -85,7 +83,8 @@ class PaymentPublisher(BrokerPublisher):
     def _arrive(self, key: str, number: int, created: float, copy: int = 1) -> None:
         payment = {"order": number, "amount": self.amount(number), "copy": copy}
         body = json.dumps(payment).encode()
-        self.node.publish(self.exchange, key, body, number, created, **self.properties)
+        about = self._about.get(key) or self._say(key)
+        self.node.publish_under(about, body, number, created, self._headers)
         if self._due is None or next(self._confirms_lost):
             return
         if self._back is None:

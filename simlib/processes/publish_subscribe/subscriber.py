@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from functools import partial
-from itertools import chain, repeat
 from math import nan
 from typing import Any, Literal
 
 from ...broker import Channel, Delivery
-from ...distributions import BLOCK, Distribution, Uniform
-from ..environment import Draws, Environment, Timer, stream
+from ...distributions import Distribution, Uniform
+from ..draws import Draws, happens, stream, uniforms
+from ..environment import Environment, Timer
 from ..faults import NO_FAULTS, Faults
 from ..line import Line, do
+from .mishaps import NO_MISHAPS, Mishaps
 from .node import BrokerNode
 
-__all__ = ["Held", "Subscriber", "happens"]
+__all__ = ["Held", "Subscriber"]
 
 
 class _Session:
@@ -32,8 +33,6 @@ class _Session:
 # A delivery, through which connection, its row in the record, when the broker sent it (s), and
 # which one of all deliveries it is.
 Held = tuple[Delivery, _Session, int, float, int]
-
-NEVER: Iterator[bool] = repeat(False)
 
 
 class Subscriber:
@@ -64,16 +63,8 @@ class Subscriber:
         How many messages are worked on at once.
     auto_ack : bool
         Whether a message counts as done for the broker as soon as it is delivered.
-    ack_lost : float
-        Probability that an ack does not arrive.
-    crash : float
-        Probability that the subscriber crashes in an attempt, at any point of the work.
-    restart : float
-        Time until it is back after such a crash (s).
-    failing : float
-        Probability that an attempt fails.
-    poison : float
-        Probability that a message is poison; the same ones for all subscribers of a run.
+    mishaps : Mishaps
+        What goes wrong by chance from delivery to ack.
     on_failure : "requeue" or "reject"
         What is done with a message whose attempt failed.
     attempts : int or None
@@ -97,28 +88,22 @@ class Subscriber:
         prefetch: int = 1,
         workers: int = 1,
         auto_ack: bool = False,
-        ack_lost: float = 0.0,
-        crash: float = 0.0,
-        restart: float = 0.0,
-        failing: float = 0.0,
-        poison: float = 0.0,
+        mishaps: Mishaps = NO_MISHAPS,
         on_failure: Literal["requeue", "reject"] = "requeue",
         attempts: int | None = None,
         give_up_to: str = "",
         faults: Faults = NO_FAULTS,
         name: str = "subscriber",
     ) -> None:
-        chances = {"ack_lost": ack_lost, "crash": crash, "failing": failing, "poison": poison}
-        for what, chance in chances.items():
-            if not 0 <= chance <= 1:
-                raise ValueError(f"{what} must be a probability from 0 to 1, got {chance!r}")
         if attempts is not None and (attempts < 1 or not give_up_to or on_failure != "reject"):
             raise ValueError(
                 "attempts must be >= 1, with a queue in give_up_to and on_failure='reject', "
                 f"got {attempts!r}, {give_up_to!r} and {on_failure!r}"
             )
-        if auto_ack and ack_lost:
-            raise ValueError(f"with auto_ack there is no ack to lose, got ack_lost={ack_lost!r}")
+        if auto_ack and mishaps.ack_lost:
+            raise ValueError(
+                f"with auto_ack there is no ack to lose, got ack_lost={mishaps.ack_lost!r}"
+            )
         if isinstance(work, Distribution):
             work = Draws(work, env.stream(name))
         self.env = env
@@ -128,24 +113,26 @@ class Subscriber:
         self.workers = workers
         self.auto_ack = auto_ack
         self.faults = faults
-        self.poison = poison
+        self.poison = mishaps.poison
         """Probability that a message is poison; 0 from when the subscriber is mended."""
         self.worked = 0.0
         """Time spent on attempts that are over, in vain or not (s)."""
         self._work_of = work
-        self._crash = crash
-        self._restart = restart
+        self._mishaps = mishaps
         self._requeue = on_failure == "requeue"
         self._attempts = attempts
         self._give_up_to = give_up_to
-        self._acks_lost = happens(env, f"{name} acks", ack_lost)
-        self._crashes = happens(env, f"{name} crashes", crash)
-        self._fails = happens(env, f"{name} failures", failing)
+        self._acks_lost = happens(env, f"{name} acks", mishaps.ack_lost)
+        self._crashes = happens(env, f"{name} crashes", mishaps.crash)
+        self._fails = happens(env, f"{name} failures", mishaps.failing)
+        self._deliveries_lost = happens(env, f"{name} deliveries", mishaps.delivery_lost)
         self._luck = Draws(Uniform(low=0.0, high=1.0), stream(env.seed, "poison"))
-        self._when = _uniforms(env, f"{name} crash points") if crash else iter(())
+        self._when = uniforms(env, f"{name} crash points") if mishaps.crash else iter(())
         # Whether more is to be seen to at the end of an attempt than its ack.
         effective = type(self).effect is not Subscriber.effect
-        self._careful = bool(ack_lost or failing or poison or auto_ack or effective)
+        self._careful = bool(
+            mishaps.ack_lost or mishaps.failing or mishaps.poison or auto_ack or effective
+        )
         self._delivered = node.record.extra["delivered"]
         self._buffer: deque[Held] = deque()
         self._idle: deque[Timer] = deque()
@@ -157,6 +144,8 @@ class Subscriber:
         network = node.network
         self._in = Line(env, self._receive, 0) if network or node.deliver_cost else None
         self._out = Line(env, do, 0) if network else None
+        # Whether a delivery is there as soon as it is sent, whatever happens; that saves a call.
+        self._at_once = self._in is None and not mishaps.delivery_lost
         self._session: _Session | None = None
         self.place = len(node.on_restart)
         """Which of the broker's subscribers it is, from 0; what a label ``subscriber`` says."""
@@ -256,10 +245,15 @@ class Subscriber:
 
     # Deliveries
 
-    def _deliver(self, session: _Session, queue: str, delivery: Delivery) -> None:
+    def _deliver(
+        self, session: _Session, queue: str, rows: Mapping[bytes, int], delivery: Delivery
+    ) -> None:
         """The broker sends a message on its way."""
         node, now = self.node, self.env._now
-        row = node.row(queue, delivery.body, delivery.headers)
+        # Most messages have their row in the queue they are delivered from; this saves a call.
+        row = None if delivery.headers else rows.get(delivery.body)
+        if row is None:
+            row = node.row(queue, delivery.body, delivery.headers)
         if not session.open:
             # The broker does not know yet that nobody is there.
             if self.auto_ack:
@@ -268,17 +262,25 @@ class Subscriber:
         self._delivered[row] = now
         if self.auto_ack:
             node.in_hand.add(row)
-        node.deliveries += 1
-        node.latest[row] = node.deliveries
-        held = delivery, session, row, now, node.deliveries
-        if self._in is None:
+        node.deliveries = serial = node.deliveries + 1
+        node.latest[row] = serial
+        held = delivery, session, row, now, serial
+        if self._at_once:
+            if self._idle:
+                self._idle.popleft().fire(held)
+            else:
+                self._buffer.append(held)
+        elif self._in is None:
             self._receive(held)
         else:
             self._in.send(held, node.occupy(node.deliver_cost) + node.network)
 
     def _receive(self, held: Held) -> None:
         if held[1].open:
-            if self._idle:
+            if next(self._deliveries_lost):
+                self._in_vain(held, nan, self.env.now)
+                self.reconnect()
+            elif self._idle:
                 self._idle.popleft().fire(held)
             else:
                 self._buffer.append(held)
@@ -311,7 +313,7 @@ class Subscriber:
         record = self.node.record
         started, finished, left = record.started, record.finished, record.extra["left"]
         works, message_of = self._work_of.values, record.labels["message"]
-        faulty, careful = self._crash > 0 or faults is not NO_FAULTS, self._careful
+        faulty, careful = self._mishaps.crash > 0 or faults is not NO_FAULTS, self._careful
         done_by = record.labels["subscriber"]
         timer = Timer(env, 0)
         while True:
@@ -343,7 +345,7 @@ class Subscriber:
                     yield timer.at(start + (end - start) * next(self._when))
                     if epoch == self._epoch:
                         self._die()
-                        env.process(self._begin(env._now + self._restart))
+                        env.process(self._begin(env._now + self._mishaps.restart))
                     return
             yield timer.at(end)
             if epoch != self._epoch:
@@ -398,7 +400,7 @@ class Subscriber:
         for queue in () if session.channel.closed else self.queues:
             session.channel.consume(
                 queue,
-                partial(self._deliver, session, queue),
+                partial(self._deliver, session, queue, self.node.rows_of(queue)),
                 prefetch=self.prefetch,
                 auto_ack=self.auto_ack,
             )
@@ -425,16 +427,3 @@ class Subscriber:
             session.channel.nack(delivery.delivery_tag, requeue=self._requeue)
         if self.node.timed:
             self.node.watch()
-
-
-def _uniforms(env: Environment, name: str) -> Iterator[float]:
-    """Numbers from 0 to 1 out of the stream of that name."""
-    rng = env.stream(name)
-    return chain.from_iterable(rng.random(BLOCK).tolist() for _ in repeat(None))
-
-
-def happens(env: Environment, name: str, probability: float) -> Iterator[bool]:
-    """Whether it happens, each time anew."""
-    if not probability:
-        return NEVER
-    return (number < probability for number in _uniforms(env, name))

@@ -1,4 +1,4 @@
-"""The account, what remembers bookings, and those who publish and book payments."""
+"""Those who publish payments, and those who book them."""
 
 from __future__ import annotations
 
@@ -9,57 +9,10 @@ import numpy as np
 import pytest
 
 from simlib import Deterministic, Environment, Trace, Uniform
-from simlib.processes import BrokerNode, Draws
-from simlib.processes.publish_subscribe.bookkeeper import Accounts, Bookkeeper
+from simlib.processes import BrokerNode, Draws, Mishaps
+from simlib.processes.publish_subscribe.bookkeeper import Bookkeeper
 from simlib.processes.publish_subscribe.resending import PaymentPublisher
-
-
-class Clock:
-    """A clock that stands still until it is moved."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def test_a_booking_changes_the_balance_each_time_and_one_with_the_inbox_once() -> None:
-    with Accounts(Clock(), window=None) as accounts:
-        for _ in range(2):
-            accounts.book(1, 30)
-            accounts.book_once(2, 5)
-        assert accounts.balance == 65
-        assert accounts.bookings == {1: 2, 2: 1}
-
-
-def test_a_booking_that_fails_leaves_no_note_in_the_inbox() -> None:
-    with Accounts(Clock(), window=None) as accounts:
-        too_large: Any = 2**80
-        with pytest.raises(OverflowError):
-            accounts.book_once(1, too_large)
-        accounts.book_once(1, 30)
-        assert accounts.balance == 30
-
-
-def test_a_note_is_forgotten_after_the_window_and_no_sooner() -> None:
-    clock = Clock()
-    with Accounts(clock, window=10.0) as accounts:
-        accounts.book_once(1, 30)
-        accounts.note_in_store(1)
-        clock.now = 10.0
-        accounts.book_once(1, 30)
-        assert accounts.store_knows(1)
-        assert accounts.balance == 30
-        clock.now = 10.5
-        assert not accounts.store_knows(1)
-        accounts.book_once(1, 30)
-        assert accounts.balance == 60
-
-
-def test_the_store_knows_nothing_of_the_inbox() -> None:
-    with Accounts(Clock(), window=None) as accounts:
-        accounts.book_once(1, 30)
-        assert not accounts.store_knows(1)
+from simlib.stores import Accounts
 
 
 def payments(env: Environment, node: BrokerNode, times: list[float], **options: Any) -> Any:
@@ -78,7 +31,7 @@ def bodies(node: BrokerNode) -> list[dict[str, int]]:
 def test_what_is_not_confirmed_in_time_is_sent_again_under_the_same_order() -> None:
     env = Environment(seed=2)
     node = BrokerNode(env, network=0.1)
-    publisher = payments(env, node, [0.0, 1.0], patience=2.0, confirm_lost=0.5)
+    publisher = payments(env, node, [0.0, 1.0], patience=2.0, mishaps=Mishaps(confirm_lost=0.5))
     env.run()
     sent = bodies(node)
     assert {each["order"] for each in sent} == {0, 1}
@@ -97,7 +50,8 @@ def test_what_is_not_confirmed_in_time_is_sent_again_under_the_same_order() -> N
 def test_without_confirms_what_is_lost_on_the_way_is_a_lost_copy() -> None:
     env = Environment(seed=1)
     node = BrokerNode(env)
-    payments(env, node, [float(number) for number in range(100)], publish_lost=0.3)
+    times = [float(number) for number in range(100)]
+    payments(env, node, times, mishaps=Mishaps(publish_lost=0.3))
     env.run()
     ledger = node.ledger()
     assert ledger.published == 100
@@ -115,7 +69,7 @@ def test_a_crash_ends_the_connection_that_there_is() -> None:
     with Accounts(env.clock, window=None) as accounts:
         Bookkeeper(
             env, node, "payments", Deterministic(0.1), accounts,
-            prefetch=3, delivery_lost=0.2, crash=0.2,
+            prefetch=3, mishaps=Mishaps(delivery_lost=0.2, crash=0.2),
         )  # fmt: skip
         env.run()
         assert node.ledger().unacked == node.ledger().ready == 0
@@ -131,7 +85,7 @@ def test_what_is_sent_on_a_connection_that_is_broken_is_lost_with_auto_ack() -> 
     with Accounts(env.clock, window=None) as accounts:
         Bookkeeper(
             env, node, "payments", Deterministic(0.01), accounts,
-            auto_ack=True, delivery_lost=0.05,
+            auto_ack=True, mishaps=Mishaps(delivery_lost=0.05),
         )  # fmt: skip
         env.run()
         ledger = node.ledger()
