@@ -66,11 +66,9 @@ class Broker(Routing):
     Examples
     --------
     >>> broker = Broker()
-    >>> broker.declare_exchange("events", type="topic")
     >>> broker.declare_queue("billing")
     'billing'
-    >>> broker.bind("billing", "events", "order.*")
-    >>> broker.publish("events", "order.created", b"order 17")
+    >>> broker.publish("", "billing", b"order 17")  # by the default exchange, to who is called so
     ['billing']
     """
 
