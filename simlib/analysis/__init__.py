@@ -5,7 +5,9 @@ from ..extras import require
 require("sim", __name__)
 
 from .doubts import DoubtWarning
-from .explanation import Explanation, Forecast, explain
+from .explanation import Explanation, explain
+from .forecast import Forecast
+from .metrics import Metric
 from .replications import (
     Comparison,
     Interval,
@@ -15,17 +17,20 @@ from .replications import (
     interval,
     replicate,
 )
-from .result import Result
+from .result import Experiment, Result
+from .settling import mser5
 from .snapshots import snapshots
 from .sweeps import intervals, sweep
-from .warmup import mser5, welch
+from .warmup import welch
 
 __all__ = [
     "Comparison",
     "DoubtWarning",
+    "Experiment",
     "Explanation",
     "Forecast",
     "Interval",
+    "Metric",
     "Replications",
     "Result",
     "compare",

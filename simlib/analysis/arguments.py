@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel
 
 from ..theory import checks
 
-if TYPE_CHECKING:
-    from ..scenarios.base import Scenario
-
 __all__ = ["checked", "level", "processes", "whole"]
 
-AnyScenario = TypeVar("AnyScenario", bound="Scenario")
+Given = TypeVar("Given")
 
 whole = checks.whole
 
 
-def checked(scenario: AnyScenario) -> AnyScenario:
+def checked(scenario: Given) -> Given:
     """A scenario with its parameters, and not its class or something else."""
     given: object = scenario
     if not isinstance(given, BaseModel) or not hasattr(given, "forecast"):

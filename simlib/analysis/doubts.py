@@ -3,18 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-from .run_lengths import TOO_WIDE
-from .warmup import BATCH, mser5
+from ..processes.record import Ledger
+from .run_lengths import TOO_WIDE, Needed
+from .settling import BATCH, mser5
 
-if TYPE_CHECKING:
-    from ..scenarios.base import Scenario
-    from .result import Result
+__all__ = ["DoubtWarning", "Loaded", "Seen", "Signs", "copies", "doubts", "signs"]
 
-__all__ = ["DoubtWarning", "Signs", "copies", "doubts", "signs"]
+
+class Loaded(Protocol):
+    """What bears on whether to trust a run, before it is made: a scenario, seen from here."""
+
+    @property
+    def offered_load(self) -> float | None:
+        """Work that arrives per second and worker; None where nothing arrives by itself."""
+
+    def needed(self) -> Needed | None:
+        """How many messages a run must have to be trusted; None if no formula says so."""
+
+
+class Seen(Protocol):
+    """What bears on whether to trust a run, after it was made: a result, seen from here."""
+
+    @property
+    def latency(self) -> NDArray[np.float64]:
+        """How long each message took (s); NaN for those that did not finish."""
+
+    @property
+    def observed(self) -> slice:
+        """Which messages averages are over."""
+
+    @property
+    def ledger(self) -> Ledger:
+        """Where every message is at the end."""
 
 
 class DoubtWarning(UserWarning):
@@ -32,19 +57,19 @@ class Signs(NamedTuple):
     """Whether the latency was level after the first third of them, as far as one can see."""
 
 
-def signs(result: Result) -> Signs:
+def signs(result: Seen) -> Signs:
     """What to look at in a run, before it is decided what to make of it."""
     latency = result.latency[result.observed]
     observed = len(latency)
     latency = latency[~np.isnan(latency)]
     return Signs(
         observed=observed,
-        unfinished=bool(result.ledger.ready + result.ledger.unacked),
+        unfinished=bool(result.ledger.unfinished),
         settled=len(latency) < 20 * BATCH or mser5(latency) <= len(latency) // 3,
     )
 
 
-def doubts(scenario: Scenario | None, seen: Signs, runs: int = 1) -> tuple[str, ...]:
+def doubts(scenario: Loaded | None, seen: Signs, runs: int = 1) -> tuple[str, ...]:
     """Why averages can't be trusted; empty if nothing speaks against them.
 
     Parameters
@@ -76,7 +101,7 @@ def copies(summaries: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     return (f"all {count} runs are the same: nothing in them is random, nor in their interval",)
 
 
-def _by_theory(scenario: Scenario, seen: Signs, runs: int) -> list[str]:
+def _by_theory(scenario: Loaded, seen: Signs, runs: int) -> list[str]:
     """What speaks against a run of this length before one has looked at it."""
     load, needed = scenario.offered_load, scenario.needed()
     if needed is None:

@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from math import floor, isfinite, log10
+from types import MappingProxyType
 from typing import NamedTuple
 
-__all__ = ["METRICS", "Metric", "figure", "quantity"]
+__all__ = ["Metric", "quantity", "shown_as"]
 
 
 class Metric(NamedTuple):
     """How a figure of a summary is shown."""
 
     label: str
+    """What it is, in words."""
     unit: str = ""
+    """s, 1/s, messages, ...; "%" for a fraction, which is shown times 100."""
+    digits: int = 3
+    """How many significant digits are shown."""
+
+    def written(self, value: float) -> str:
+        """A value of this figure with its unit, for people to read."""
+        return quantity(value, self.unit, self.digits)
 
 
-METRICS = {
+NONE: Mapping[str, Metric] = MappingProxyType({})
+
+GENERAL = {
     "throughput": Metric("throughput", "1/s"),
     "latency_mean": Metric("latency, mean", "s"),
     "latency_p50": Metric("latency, median", "s"),
@@ -33,43 +45,37 @@ METRICS = {
     "completed": Metric("completed", "messages"),
     "dropped": Metric("dropped", "messages"),
     "lost": Metric("failed or lost", "messages"),
-    "dead_lettered": Metric("dead letters", "messages"),
-    "expired": Metric("expired", "messages"),
-    "duplicates": Metric("delivered in vain", "messages"),
     "unfinished": Metric("unfinished at the end", "messages"),
     "redelivered": Metric("delivered again", "messages"),
     "redone": Metric("done again", "messages"),
     "duration": Metric("simulated time", "s"),
-    "confirm_mean": Metric("until it is confirmed, mean", "s"),
-    "broker_utilisation": Metric("broker's utilisation", "%"),
-    "caller_mean": Metric("caller occupied, mean", "s"),
-    "caller_p50": Metric("caller occupied, median", "s"),
-    "caller_p95": Metric("caller occupied, 95th percentile", "s"),
-    "caller_p99": Metric("caller occupied, 99th percentile", "s"),
-    "missing": Metric("never booked", "messages"),
-    "doubled": Metric("booked more than once", "messages"),
-    "surplus": Metric("bookings too many", "messages"),
-    "dead_letters": Metric("dead letters", "messages"),
-    "money_due": Metric("money due"),
-    "money_booked": Metric("money booked"),
-    "money_wrong": Metric("money wrong"),
-    "sends": Metric("sends per message"),
-    "attempts": Metric("attempts per message"),
-    "publisher_busy": Metric("publisher busy", "%"),
-    "calls_per_event": Metric("calls per event"),
-    "reads_per_event": Metric("reads per event"),
-    "stored_max": Metric("stored, maximum", "messages"),
 }
-"""The figures of every summary, in the order in which they are shown."""
+"""The figures of every summary; a scenario declares its own (``Scenario.figures``)."""
 
 
 _ONE = re.compile(r"^(\w\w+)s\b")
 
 
-def figure(name: str, value: float) -> tuple[str, str]:
-    """The label of a figure of a summary, and its value with the unit."""
-    label, unit = METRICS.get(name, Metric(name))
-    return label, quantity(value, unit)
+def shown_as(name: str, figures: Mapping[str, Metric] = NONE) -> Metric:
+    """How the figure called so is shown; one that nobody has declared is shown as it is called.
+
+    Parameters
+    ----------
+    name : str
+        As in a summary.
+    figures : mapping
+        What the scenario declares. Where there is one for each of several, such as
+        ``latency_mean_1`` and ``latency_mean_2``, ``latency_mean_#`` stands for all of them, and
+        the number is put where its label has ``#``.
+    """
+    if name in figures:
+        return figures[name]
+    if name in GENERAL:
+        return GENERAL[name]
+    stem, _, number = name.rpartition("_")
+    if number.isdigit() and (found := figures.get(f"{stem}_#")):
+        return found._replace(label=found.label.replace("#", number))
+    return Metric(name)
 
 
 def quantity(value: float, unit: str = "", digits: int = 3) -> str:

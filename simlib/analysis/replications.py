@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,12 +18,10 @@ from ..theory.checks import positive
 from ..values import html_table
 from .arguments import checked, level, whole
 from .doubts import DoubtWarning, Signs, copies, doubts, signs
-from .metrics import METRICS, Metric, quantity
+from .metrics import shown_as
 from .parallel import spread
+from .result import Experiment
 from .seeds import run_seeds
-
-if TYPE_CHECKING:
-    from ..scenarios.base import Scenario
 
 __all__ = [
     "Comparison",
@@ -88,7 +86,7 @@ def interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
 class Replications:
     """Independent runs of one scenario."""
 
-    scenario: Scenario
+    scenario: Experiment
     """What was run."""
     table: pd.DataFrame
     """A row per replication, indexed by its seed; the columns are those of ``summary()``."""
@@ -103,18 +101,19 @@ class Replications:
         return f"<{len(self)} replications of {self.scenario!r}{doubts}>"
 
     def _repr_html_(self) -> str:
-        rows = [(_named(metric), *self._written(metric)) for metric in map(str, self.table)]
+        rows = [self._written(name) for name in map(str, self.table)]
         caption = f"{len(self)} replications of {self.scenario!r}"
         return html_table(
             caption, [("figure", "mean", "95 % interval"), *rows], _in_words(self.doubts)
         )
 
-    def _written(self, metric: str) -> tuple[str, str]:
-        """The mean of a metric with its unit, and the interval, for people to read."""
+    def _written(self, name: str) -> tuple[str, str, str]:
+        """What a figure is called, its mean with its unit, and the interval."""
+        shown, values = shown_as(name, self.scenario.figures), self[name]
         if len(self) < 2:
-            return _quantity(metric, float(self[metric].mean())), ""
-        mean, low, high, _ = interval(self[metric])
-        return _quantity(metric, mean), f"{_quantity(metric, low)} to {_quantity(metric, high)}"
+            return shown.label, shown.written(float(values.mean())), ""
+        mean, low, high = (shown.written(each) for each in interval(values)[:3])
+        return shown.label, mean, f"{low} to {high}"
 
     def __getitem__(self, metric: str) -> pd.Series[float]:
         """The values of one metric, one per replication."""
@@ -167,7 +166,7 @@ LOOK_AHEAD = 5
 
 
 def replicate(
-    scenario: Scenario,
+    scenario: Experiment,
     replications: int = 20,
     seed: int = 1,
     n_jobs: int = 1,
@@ -220,16 +219,16 @@ Done = tuple[dict[str, float], Signs]
 """A run's summary, and what it shows of itself."""
 
 
-def _run_all(scenario: Scenario, seeds: Sequence[int], n_jobs: int) -> list[Done]:
+def _run_all(scenario: Experiment, seeds: Sequence[int], n_jobs: int) -> list[Done]:
     return list(spread(_run, ((scenario, seed) for seed in seeds), n_jobs))
 
 
-def _run(scenario: Scenario, seed: int) -> Done:
+def _run(scenario: Experiment, seed: int) -> Done:
     result = scenario.run(seed)
     return {str(name): value for name, value in result.summary().items()}, signs(result)
 
 
-def _counted(scenario: Scenario, done: Sequence[Done]) -> Iterator[str]:
+def _counted(scenario: Experiment, done: Sequence[Done]) -> Iterator[str]:
     """The doubts about the runs, with their numbers."""
     yield from copies([summary for summary, _ in done])
     said = [doubt for _, seen in done for doubt in doubts(scenario, seen, len(done))]
@@ -275,10 +274,10 @@ class Comparison:
         return f"<Comparison of {scenarios}, {len(self.a)} replications>"
 
     def _repr_html_(self) -> str:
-        rows = [
-            (_named(metric), *(_quantity(metric, value) for value in row))
-            for metric, row in zip(self.table.index, self.table.to_numpy().tolist(), strict=True)
-        ]
+        rows = []
+        for name, row in zip(self.table.index, self.table.to_numpy().tolist(), strict=True):
+            shown = shown_as(name, self.a.scenario.figures)
+            rows.append((shown.label, *map(shown.written, row)))
         header = ("figure", "a", "b", "b - a", "from", "to (95 %)")
         both = {"a": self.a, "b": self.b}
         caption = "; ".join(f"{name}: {each.scenario!r}" for name, each in both.items())
@@ -393,20 +392,12 @@ class Comparison:
         return self.runs[b][metric].to_numpy() - self.runs[a][metric].to_numpy()
 
 
-def _named(metric: str) -> str:
-    return METRICS.get(metric, Metric(metric)).label
-
-
-def _quantity(metric: str, value: float) -> str:
-    return quantity(value, METRICS.get(metric, Metric(metric)).unit)
-
-
 def _in_words(doubts: Sequence[str]) -> list[str]:
     return [f"In doubt: {doubt}." for doubt in doubts]
 
 
 def compare(
-    *scenarios: Scenario, replications: int = 20, seed: int = 1, n_jobs: int = 1
+    *scenarios: Experiment, replications: int = 20, seed: int = 1, n_jobs: int = 1
 ) -> Comparison:
     """Run two or more scenarios side by side on common random numbers.
 

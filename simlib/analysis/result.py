@@ -2,33 +2,51 @@
 
 from __future__ import annotations
 
-import re
-from bisect import bisect_left
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from ..processes.record import Ledger, Record
+from ..processes.attempts import Attempts
+from ..processes.record import Ledger, Moves, Record, instants
 from ..values import html_table
 from .arguments import whole
-from .doubts import doubts, signs
-from .metrics import figure
+from .attempts import InVain, at_each_station, every_attempt
+from .doubts import Loaded, doubts, signs
+from .forecast import Forecast
+from .metrics import Metric, shown_as
+from .states import OUTCOMES, States, known, time_in
 
-if TYPE_CHECKING:
-    from ..scenarios.base import Scenario
-
-__all__ = ["Result", "at_each_station", "time_in"]
+__all__ = ["Experiment", "Result"]
 
 Floats = NDArray[np.float64]
 
-OUTCOMES = ("waiting", "in service", "acked", "dropped", "lost", "dead-lettered", "expired")
 
-DIED = [OUTCOMES.index(name) for name in ("dropped", "lost", "dead-lettered", "expired")]
+class Experiment(Loaded, Protocol):
+    """What can be run and varied: a scenario, seen from here."""
+
+    figures: ClassVar[Mapping[str, Metric]]
+    """How figures are shown that only its summaries have."""
+
+    def run(self, seed: int = 0) -> Result:
+        """Run once; the same seed gives the same result."""
+
+    def replace(self, **changes: Any) -> Self:
+        """The same with other parameters."""
+
+    def forecast(self) -> Forecast:
+        """What theory predicts, which formula applies, or why none does."""
+
+    @classmethod
+    def parameters(cls) -> Mapping[str, Any]:
+        """Everything that ``replace`` takes, by name."""
+
+    def model_dump_json(self) -> str:
+        """All parameters as JSON."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -38,7 +56,7 @@ class Result:
     Every instant is in seconds of simulated time since the start of the run.
     """
 
-    scenario: Scenario
+    scenario: Experiment
     """What was run."""
     seed: int
     """The seed it was run with."""
@@ -56,9 +74,8 @@ class Result:
     """Instants by name, each of shape (messages,), in the order of creation."""
     outcomes: NDArray[np.int8]
     """Index into :data:`OUTCOMES`, shape (messages,)."""
-    interrupted: tuple[NDArray[np.int64], Floats, Floats, Floats, Floats]
-    """Attempts that came to nothing: message; begin and end of the delivery, and of the work (s),
-    each of shape (attempts,)."""
+    in_vain: InVain
+    """Deliveries and calls that came to nothing, by columns; ``attempts`` has all of them."""
     moves: Mapping[str, Floats] = field(default_factory=dict)
     """Instants at which messages came or went otherwise than by being published, delivered and
     done (s): ``requeued``, ``vanished``, ``departed`` and ``revived`` as in the record."""
@@ -79,7 +96,8 @@ class Result:
 
     def _repr_html_(self) -> str:
         caption = f"{self.scenario!r}, seed {self.seed}, {self.engine}"
-        figures = [figure(str(name), value) for name, value in self.summary().items()]
+        shown = ((shown_as(str(n), self.scenario.figures), v) for n, v in self.summary().items())
+        figures = [(each.label, each.written(value)) for each, value in shown]
         doubted = [f"In doubt: {doubt}." for doubt in self.doubts()]
         return html_table(caption, [("figure", "value"), *figures], doubted)
 
@@ -89,21 +107,12 @@ class Result:
 
         Without a ``duration`` (s) the run ended with the last thing that happened to a message.
         """
-        columns = {
-            name: np.frombuffer(column, float)
-            for name, column in {
-                "created": record.created,
-                "enqueued": record.enqueued,
-                "started": record.started,
-                "finished": record.finished,
-                **record.extra,
-            }.items()
-        }
+        columns = {name: np.frombuffer(column, float) for name, column in record.columns.items()}
         labels = {name: np.frombuffer(label, np.int64) for name, label in record.labels.items()}
         outcomes = np.zeros(len(record.created), np.int8)
-        delivered = ~np.isnan(columns.get("delivered", columns["started"]))
+        delivered = ~np.isnan(instants(columns, "delivered"))
         outcomes[delivered] = OUTCOMES.index("in service")
-        acked = ~np.isnan(columns.get("acked", columns["finished"]))
+        acked = ~np.isnan(instants(columns, "acked"))
         outcomes[acked] = OUTCOMES.index("acked")
         fates = {
             "dropped": record.dropped,
@@ -113,15 +122,11 @@ class Result:
         }
         for outcome, numbers in fates.items():
             outcomes[np.frombuffer(numbers, np.int64)] = OUTCOMES.index(outcome)
-        number = np.array(record.interrupted[0])
-        taken, released, start, end = (np.array(column) for column in record.interrupted[1:])
-        moves = {
-            name: np.array(getattr(record, name))
-            for name in ("requeued", "vanished", "departed", "revived")
-        }
+        in_vain = InVain.of(record.attempts)
+        moves = {each.name: np.array(getattr(record.moves, each.name)) for each in fields(Moves)}
         if duration is None:
-            instants = (released, end, *moves.values(), *columns.values())
-            duration = max(np.nanmax(column, initial=0.0) for column in instants)
+            noted = (in_vain.released, in_vain.end, *moves.values(), *columns.values())
+            duration = max(np.nanmax(column, initial=0.0) for column in noted)
         # Rows were prepared ahead; several producers leave such rows between their messages.
         known = ~np.isnan(columns["created"])
         if not known.all() or np.any(np.diff(columns["created"]) < 0):
@@ -132,13 +137,13 @@ class Result:
             outcomes = outcomes[rows]
             places = np.zeros(len(known), np.int64)
             places[rows] = np.arange(len(rows))
-            number = places[number]
+            in_vain = in_vain.renumbered(places)
         return cls(
             duration=float(duration),
             columns=columns,
             outcomes=outcomes,
             labels=labels,
-            interrupted=(number, taken, released, start, end),
+            in_vain=in_vain,
             moves=moves,
             **facts,
         )
@@ -175,7 +180,7 @@ class Result:
             np.copyto(outcomes, OUTCOMES.index("in service"), where=~np.isnan(started))
         if "delivered" in columns:
             np.copyto(outcomes, OUTCOMES.index("in service"), where=~np.isnan(columns["delivered"]))
-        acked = ~np.isnan(columns.get("acked", columns["finished"]))
+        acked = ~np.isnan(instants(columns, "acked"))
         np.copyto(outcomes, OUTCOMES.index("acked"), where=acked)
         outcomes[refused] = OUTCOMES.index("dropped")
         if ledger is None:
@@ -186,12 +191,11 @@ class Result:
         duration = cut_off(ledger)
         if duration is None:
             duration = max(np.nanmax(column, initial=0.0) for column in columns.values())
-        nothing = np.empty(0)
         return cls(
             duration=float(duration),
             columns=columns,
             outcomes=outcomes,
-            interrupted=(np.empty(0, np.int64), nothing, nothing, nothing, nothing),
+            in_vain=InVain.of(Attempts()),
             ledger=ledger,
             **facts,
         )
@@ -207,10 +211,9 @@ class Result:
         ``priority`` is the class of the message, 0 the most urgent, and ``batch`` numbers the
         pieces of work that were done on several messages together.
         """
-        delivered = self.columns.get("delivered", self.columns["started"])
-        attempts = (~np.isnan(delivered)).astype(np.int32)
-        if len(self.interrupted[0]):
-            started_again = np.bincount(self.interrupted[0], minlength=len(attempts))
+        attempts = (~np.isnan(self.column("delivered"))).astype(np.int32)
+        if len(self.in_vain):
+            started_again = np.bincount(self.in_vain.message, minlength=len(attempts))
             attempts += started_again.astype(np.int32)
         return pd.DataFrame(
             {
@@ -226,6 +229,22 @@ class Result:
         )
 
     @cached_property
+    def attempts(self) -> pd.DataFrame:
+        """A row per delivery or call, those in vain and those that succeeded.
+
+        Sorted by ``message`` (its ``id``) and ``attempt`` (1, 2, ... in the order of delivery).
+        ``delivered`` and ``released`` are begin and end of the delivery, ``start`` and ``end``
+        those of the work (s), NaN where there was none, or it goes on. ``outcome``: ``acked``;
+        ``in service`` at the end of the run, or how the message died; ``interrupted``: work cut
+        short or never begun; ``failed``; ``done``: finished in vain, for nobody was told. ``by``:
+        which consumer or subscriber, counted from 0, NA where nobody wrote that down. ``cause``:
+        why it was in vain, such as ``crash``, ``ack lost`` or ``lease lost``. In a line of stations
+        there is a delivery at each ``station``, counted from 1.
+        """
+        names = np.array(OUTCOMES, object)[self.outcomes]
+        return every_attempt(self.columns, self.labels, names, self.in_vain)
+
+    @cached_property
     def series(self) -> pd.DataFrame:
         """How many messages are where, from each instant (s, the index) to the next.
 
@@ -233,25 +252,7 @@ class Result:
         consumers at work. ``in_system``: created and neither finished nor lost. In a line of
         stations, each counts the messages at all of them.
         """
-        arrived, delivered, left = map(_in_order, (self._arrived, self._delivered, self._left))
-        started, ended, released = map(_in_order, (self._started, self._ended, self._released))
-        created = _in_order(self._created)
-        instants = (np.zeros(1), created, arrived, delivered, started, ended, released, left)
-        times = np.unique(np.concatenate(instants))
-        times = times[times <= self.duration]
-
-        def before(instants: Floats) -> NDArray[np.int64]:
-            return np.searchsorted(instants, times, side="right")
-
-        return pd.DataFrame(
-            {
-                "queue_length": before(arrived) - before(delivered),
-                "in_flight": before(delivered) - before(released),
-                "busy_consumers": before(started) - before(ended),
-                "in_system": before(created) - before(left),
-            },
-            index=pd.Index(times, name="time"),
-        )
+        return self._states.series(self.duration)
 
     def in_system_at(self, times: ArrayLike) -> NDArray[np.int64]:
         """How many messages are created and neither finished nor lost at these instants (s)."""
@@ -262,9 +263,7 @@ class Result:
                 f"times must lie between 0 s and the end of the run at {self.duration:g} s, "
                 f"got {instants[wrong][0]:g}"
             )
-        created, left = map(_in_order, (self._created, self._left))
-        entered = np.searchsorted(created, instants, side="right")
-        return entered - np.searchsorted(left, instants, side="right")
+        return self._states.in_system_at(instants)
 
     def summary(self) -> pd.Series[float]:
         """The figures of the run, by name.
@@ -280,15 +279,15 @@ class Result:
         "unfinished" when messages are still in the system: their latency is unknown, and as a rule
         long.
         """
-        ledger = self.ledger
+        ledger, states = self.ledger, self._states
         start, end = self.observed_from, min(self.duration, self.observed_until)
         time = end - start if end > start else np.nan
         finished = self.columns["finished"]
-        latency, wait = _known(self.latency[self.observed]), _known(self.wait[self.observed])
+        latency, wait = known(self.latency[self.observed]), known(self.wait[self.observed])
         p50, p95, p99 = np.percentile(latency, [50, 95, 99]) if len(latency) else [np.nan] * 3
-        busy = time_in(self._started, self._ended, start, end)
-        waiting = time_in(self._arrived, self._delivered, start, end)
-        unfinished = ledger.ready + ledger.unacked
+        busy = time_in(states.started, states.ended, start, end)
+        waiting = time_in(states.arrived, states.delivered, start, end)
+        unfinished = ledger.unfinished
         return pd.Series(
             {
                 "throughput": int(np.count_nonzero((finished > start) & (finished <= end))) / time,
@@ -301,8 +300,8 @@ class Result:
                 "p_wait": np.count_nonzero(wait > 0) / len(wait) if len(wait) else np.nan,
                 "utilisation": busy / time / self.servers if self.servers else np.nan,
                 "queue_mean": waiting / time,
-                "queue_max": self._queue_max(),
-                "in_system_mean": time_in(self._created, self._left, start, end) / time,
+                "queue_max": states.queue_max(start),
+                "in_system_mean": time_in(states.created, states.left, start, end) / time,
                 "published": ledger.published,
                 "completed": ledger.acked,
                 "dropped": ledger.dropped,
@@ -338,9 +337,7 @@ class Result:
         outcomes = self.outcomes[chosen]
         counts = np.bincount(outcomes, minlength=len(OUTCOMES)).tolist()
         accounts = ("ready", "unacked", "acked", "dropped", "lost", "dead_lettered", "expired")
-        numbers = np.cumsum(chosen) - 1
-        vain, delivered, released, started, ended = self.interrupted
-        kept = chosen[vain]
+        in_vain = self.in_vain.part(chosen)
         return replace(
             self,
             servers=servers,
@@ -348,19 +345,13 @@ class Result:
             columns={name: column[chosen] for name, column in self.columns.items()},
             labels={name: label[chosen] for name, label in self.labels.items()},
             outcomes=outcomes,
-            interrupted=(
-                numbers[vain[kept]],
-                delivered[kept],
-                released[kept],
-                started[kept],
-                ended[kept],
-            ),
+            in_vain=in_vain,
             # Where a queue crashes nobody knows which message a move is about; a broker gives back
             # what was delivered in vain.
-            moves={"requeued": released[kept]},
+            moves={"requeued": in_vain.released},
             ledger=Ledger(
                 published=len(outcomes),
-                duplicates=int(np.count_nonzero(kept)),
+                duplicates=len(in_vain),
                 **dict(zip(accounts, counts, strict=True)),
             ),
             extras={},
@@ -369,6 +360,11 @@ class Result:
     def doubts(self) -> tuple[str, ...]:
         """Why the averages can't be trusted; empty if nothing speaks against them."""
         return doubts(self.scenario, signs(self))
+
+    def column(self, name: str) -> Floats:
+        """The instants called so (s), or those that stand for them: ``delivered`` for ``started``,
+        ``acked`` and ``left`` for ``finished``, where nobody tells the two apart."""
+        return instants(self.columns, name)
 
     @cached_property
     def latency(self) -> Floats:
@@ -396,117 +392,6 @@ class Result:
         created = self.columns["created"]
         return slice(self.warmup, int(np.searchsorted(created, self.observed_until, "right")))
 
-    def _queue_max(self) -> int:
-        arrived, delivered = _in_order(self._arrived), _in_order(self._delivered)
-        first = int(np.searchsorted(arrived, self.observed_from))
-        delivered = np.append(delivered, np.full(len(arrived) - len(delivered), np.inf))
-
-        def reached(length: int) -> bool:
-            """Whether so many waited when some message came: the first of them was not out yet."""
-            message = max(first, length - 1)
-            head = delivered[message - length + 1 : len(arrived) - length + 1]
-            return bool(np.any(head > arrived[message:]))
-
-        # Counting at every instant would cost more than all the rest of a summary.
-        most = 1
-        while most <= len(arrived) and reached(most):
-            most *= 2
-        lengths = range(min(most, len(arrived) + 1))
-        return bisect_left(lengths, True, most // 2 + 1, key=lambda n: not reached(n)) - 1
-
-    # Every instant at which a message entered or left a state, in no particular order.
-
     @cached_property
-    def _created(self) -> Floats:
-        """Of those that entered the system, or came back into it."""
-        created = self.columns["created"]
-        admitted = ~np.isnan(self.columns["enqueued"])
-        return _known(created if admitted.all() else created[admitted], self._moves("revived"))
-
-    @cached_property
-    def _arrived(self) -> Floats:
-        """Entered a queue: from outside, or back from a consumer."""
-        return self._all("enqueued", self._moves("requeued"))
-
-    @cached_property
-    def _delivered(self) -> Floats:
-        """Left a queue: for a consumer, or for good."""
-        name = "delivered" if "delivered" in self.columns else "started"
-        return _known(self._all(name, self.interrupted[1]), self._moves("vanished"), self._died)
-
-    @cached_property
-    def _died(self) -> Floats:
-        """Left a queue for good, and for no consumer."""
-        if "left" not in self.columns or "delivered" not in self.columns:
-            return np.empty(0)
-        died = np.isin(self.outcomes, DIED) & np.isnan(self.columns["delivered"])
-        return _known(self.columns["left"][died])
-
-    @cached_property
-    def _started(self) -> Floats:
-        """Began to be worked on."""
-        return self._all("started", self.interrupted[3], self._once)
-
-    @cached_property
-    def _ended(self) -> Floats:
-        """Was not worked on any more, done or not."""
-        worked_on = ~np.isnan(self.interrupted[3])
-        return self._all("finished", self.interrupted[4][worked_on], self._once)
-
-    def _once(self, column: Floats) -> Floats:
-        """Of messages that a consumer worked on together, only one: it is one consumer at work."""
-        if "batch" not in self.labels:
-            return column
-        return column[np.unique(self.labels["batch"], return_index=True)[1]]
-
-    @cached_property
-    def _released(self) -> Floats:
-        """Was acked or given back; or its delivery was void, or there was none."""
-        # At a station in a line, what can't go on is held after it is finished.
-        last = "left" if "left_1" in self.columns else "finished"
-        name = "acked" if "acked" in self.columns else last
-        over = self._all(name, self.interrupted[2])
-        return _known(over, self._moves("vanished"), self._died)
-
-    @cached_property
-    def _left(self) -> Floats:
-        """Left the system."""
-        return _known(self.columns.get("left", self.columns["finished"]), self._moves("departed"))
-
-    def _moves(self, name: str) -> Floats:
-        return self.moves.get(name, np.empty(0))
-
-    def _all(
-        self,
-        name: str,
-        interrupted: Floats,
-        chosen: Callable[[Floats], Floats] = lambda column: column,
-    ) -> Floats:
-        """The instants called so at every station, and those of attempts that came to nothing."""
-        return _known(*map(chosen, at_each_station(self.columns, name)), interrupted)
-
-
-def at_each_station(columns: Mapping[str, Floats], name: str) -> list[Floats]:
-    """The column called so; in a line of stations, those called ``name_1``, ``name_2``, ..."""
-    numbered = [column for key, column in columns.items() if re.fullmatch(rf"{name}_\d+", key)]
-    return numbered or [columns[name]]
-
-
-def time_in(entered: Floats, left: Floats, start: float, end: float) -> float:
-    """The integral from ``start`` to ``end`` of how many have entered and not left (s)."""
-    return float(
-        np.sum(end - np.clip(entered, start, end)) - np.sum(end - np.clip(left, start, end))
-    )
-
-
-def _known(*columns: Floats) -> Floats:
-    """All instants that came to pass."""
-    columns = tuple(column for column in columns if len(column)) or (np.empty(0),)
-    together = columns[0] if len(columns) == 1 else np.concatenate(columns)
-    unknown = np.isnan(together)
-    return together[~unknown] if unknown.any() else together
-
-
-def _in_order(instants: Floats) -> Floats:
-    # Most columns are in order already, and looking is cheaper than sorting.
-    return instants if np.all(instants[1:] >= instants[:-1]) else np.sort(instants)
+    def _states(self) -> States:
+        return States(self.columns, self.labels, self.outcomes, self.in_vain, self.moves)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
@@ -11,16 +9,14 @@ from numpy.typing import ArrayLike, NDArray
 from .arguments import checked
 from .parallel import spread
 from .replications import interval
+from .result import Experiment
 from .seeds import run_seeds
-
-if TYPE_CHECKING:
-    from ..scenarios.base import Scenario
 
 __all__ = ["snapshots"]
 
 
 def snapshots(
-    scenario: Scenario,
+    scenario: Experiment,
     times: ArrayLike,
     replications: int = 20,
     seed: int = 1,
@@ -58,5 +54,5 @@ def snapshots(
     return pd.DataFrame(rows, columns=names)
 
 
-def _counts(scenario: Scenario, times: NDArray[np.float64], seed: int) -> NDArray[np.int64]:
+def _counts(scenario: Experiment, times: NDArray[np.float64], seed: int) -> NDArray[np.int64]:
     return scenario.run(seed).in_system_at(times)

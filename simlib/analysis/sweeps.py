@@ -10,7 +10,7 @@ from hashlib import sha256
 from itertools import product
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -21,10 +21,8 @@ from .arguments import checked, whole
 from .doubts import DoubtWarning, Signs, copies, doubts, signs
 from .parallel import spread
 from .replications import interval
+from .result import Experiment
 from .seeds import run_seeds
-
-if TYPE_CHECKING:
-    from ..scenarios.base import Scenario
 
 __all__ = ["intervals", "sweep"]
 
@@ -43,7 +41,7 @@ class _Run(NamedTuple):
 
 
 def sweep(
-    scenario: Scenario,
+    scenario: Experiment,
     values: Mapping[str, Sequence[Any]],
     *,
     replications: int = 5,
@@ -139,7 +137,7 @@ def intervals(table: pd.DataFrame, by: Sequence[str], metrics: Sequence[str]) ->
     return pd.DataFrame(rows)
 
 
-def _check(scenario: Scenario, values: Mapping[str, Any], points: int | None) -> None:
+def _check(scenario: Experiment, values: Mapping[str, Any], points: int | None) -> None:
     """Refuse values that are none, and parameters that the scenario doesn't have."""
     if not isinstance(values, Mapping):
         raise TypeError(f"values must give the values to try by parameter, got {values!r}")
@@ -166,7 +164,7 @@ def _check(scenario: Scenario, values: Mapping[str, Any], points: int | None) ->
             raise ValueError(f"{name} must be a range (low, high), got {choices!r}")
 
 
-def _try(scenario: Scenario, run: _Run, place: int) -> tuple[int, Done]:
+def _try(scenario: Experiment, run: _Run, place: int) -> tuple[int, Done]:
     """One run's summary and signs, or why there are none."""
     try:
         result = scenario.replace(**run.point).run(run.seed)
@@ -206,7 +204,7 @@ def _between(choices: Sequence[Any], part: float) -> Any:
 
 
 def _table(
-    scenario: Scenario, runs: Sequence[_Run], summaries: Mapping[int, Done], replications: int
+    scenario: Experiment, runs: Sequence[_Run], summaries: Mapping[int, Done], replications: int
 ) -> pd.DataFrame:
     rows, warned = [], []
     # The runs of a point lie together, and share a scenario and what it needs.
@@ -253,7 +251,7 @@ class _Store:
     scenario, the point and the seed, with its summary and its signs.
     """
 
-    def __init__(self, path: Path, scenario: Scenario) -> None:
+    def __init__(self, path: Path, scenario: Experiment) -> None:
         self.path = path
         self._scenario = f"{type(scenario).__name__}{scenario.model_dump_json()}"
         self._hash = _hash(self._scenario)

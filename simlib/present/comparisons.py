@@ -12,9 +12,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter
 
-from ..analysis.metrics import METRICS, quantity
+from ..analysis.metrics import quantity, shown_as
 from ..analysis.replications import Interval
 from ..costs import Cost
+from ..scenarios import Scenario
 from .pictures import COLOURS, MARKERS, POINTS, legend, prepared
 
 __all__ = ["coverage", "figures_over", "operation_costs", "warm_up"]
@@ -51,7 +52,7 @@ def figures_over(
     """
     ax = prepared(ax)
     xlabel = xlabel or x
-    label, unit = METRICS.get(y, (y, ""))
+    label, unit, _ = shown_as(y, Scenario.all_figures())  # A table doesn't say whose it is.
     if ylabel:
         in_words = re.fullmatch(r"(.+) \((.+)\)", ylabel)
         label, unit = in_words.groups() if in_words else (ylabel, "")

@@ -13,7 +13,7 @@ from typing import Any
 import ipywidgets as widgets
 from matplotlib.axes import Axes
 
-from ..analysis.metrics import METRICS, Metric, quantity
+from ..analysis.metrics import quantity, shown_as
 from ..analysis.result import Result
 from ..scenarios.base import PublishingScenario, Scenario
 from ..values import ParameterError
@@ -324,9 +324,10 @@ def _table(results: Mapping[str, Result], metrics: Sequence[str]) -> str:
         rows["load"] = [quantity(each.load, "%") for each in publishing]
     summaries = [result.summary() for result in results.values()]
     unfinished = any(summary["unfinished"] for summary in summaries)
-    for metric in dict.fromkeys([*metrics, *(["unfinished"] if unfinished else [])]):
-        label, unit = METRICS.get(metric, Metric(metric))
-        rows[label] = [quantity(summary[metric], unit) for summary in summaries]
+    figures = scenarios[0].figures
+    for name in dict.fromkeys([*metrics, *(["unfinished"] if unfinished else [])]):
+        shown = shown_as(name, figures)
+        rows[shown.label] = [shown.written(summary[name]) for summary in summaries]
     head = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in results)
     body = "".join(
         f'<tr><th scope="row">{html.escape(label)}</th>'

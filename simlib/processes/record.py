@@ -4,10 +4,24 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from math import isnan, nan
+from typing import TypeVar
 
-__all__ = ["Ledger", "LedgerError", "Record"]
+from .attempts import Attempts
+
+__all__ = ["Ledger", "LedgerError", "Moves", "Record", "instants"]
+
+Column = TypeVar("Column")
+
+STANDS_FOR = {"delivered": "started", "acked": "finished", "left": "finished"}
+"""What an instant is at the same time as, where a scenario doesn't tell the two apart."""
+
+
+def instants(columns: Mapping[str, Column], name: str) -> Column:
+    """The column called so, or what stands for it where nobody tells the two apart."""
+    return columns[name] if name in columns else columns[STANDS_FOR[name]]
 
 
 class LedgerError(RuntimeError):
@@ -56,6 +70,17 @@ class Ledger:
         """Messages that were done, or still can be."""
         return self.acked + self.ready + self.unacked
 
+    @property
+    def unfinished(self) -> int:
+        """Messages that are still in the system."""
+        return self.ready + self.unacked
+
+    def __add__(self, other: Ledger) -> Ledger:
+        """The accounts of two parts together; what passed from one to the other counts in both."""
+        if not isinstance(other, Ledger):
+            return NotImplemented
+        return Ledger(**{name: self[name] + other[name] for name in self.keys()})
+
     def __getitem__(self, name: str) -> int:
         if name not in self.keys():
             raise KeyError(name)
@@ -64,6 +89,21 @@ class Ledger:
     def keys(self) -> tuple[str, ...]:
         """The names of the accounts, which make ``dict(ledger)`` work."""
         return tuple(field.name for field in fields(self))
+
+
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """Instants (s) at which messages came or went otherwise than by being published, delivered
+    and done. They are about how many messages were where, and not about which."""
+
+    requeued: array[float] = field(default_factory=lambda: array("d"))
+    """When a message came into a queue again."""
+    vanished: array[float] = field(default_factory=lambda: array("d"))
+    """When a message was lost while it waited."""
+    departed: array[float] = field(default_factory=lambda: array("d"))
+    """When a message left the system by being lost, or done although it came back."""
+    revived: array[float] = field(default_factory=lambda: array("d"))
+    """When a message that was done came back into the system."""
 
 
 class Record:
@@ -95,19 +135,10 @@ class Record:
         """Numbers of the messages that were put aside as dead letters."""
         self.expired = array("q")
         """Numbers of the messages that waited for longer than they were to."""
-        self.interrupted = (array("q"), array("d"), array("d"), array("d"), array("d"))
-        """Attempts that came to nothing: message number; when it was delivered, and when that
-        delivery was over; start and end of the work on it (s), NaN where there was none."""
-        self.in_vain = array("q")
-        """Numbers of the messages whose work was finished, each time that nobody was told."""
-        self.requeued = array("d")
-        """When a message came into a queue again (s)."""
-        self.vanished = array("d")
-        """When a message was lost while it waited (s)."""
-        self.departed = array("d")
-        """When a message left the system by being lost, or done although it came back (s)."""
-        self.revived = array("d")
-        """When a message that was done came back into the system (s)."""
+        self.attempts = Attempts()
+        """Deliveries and calls that came to nothing."""
+        self.moves = Moves()
+        """When messages came or went otherwise than by being published, delivered and done."""
 
         for name in extra:
             self.add(name)
@@ -131,31 +162,32 @@ class Record:
             label.extend(array("q", [-1]) * rows)
         return first
 
-    def interrupt(
-        self,
-        number: int,
-        delivered: float,
-        started: float,
-        ended: float,
-        released: float | None = None,
-    ) -> None:
-        """Note an attempt that came to nothing; its delivery is over when the work is, or before.
+    def column(self, name: str) -> array[float]:
+        """The instants called so, or those that stand for them where nobody tells the two apart."""
+        if name in self.extra:
+            return self.extra[name]
+        found: array[float] = getattr(self, STANDS_FOR.get(name, name))
+        return found
 
-        Instants are in seconds.
-        """
-        numbers, *instants = self.interrupted
-        numbers.append(number)
-        released = ended if released is None else released
-        for column, instant in zip(instants, (delivered, released, started, ended), strict=True):
-            column.append(instant)
+    @property
+    def columns(self) -> dict[str, array[float]]:
+        """All instants (s) by name, those that every record has first."""
+        return {
+            "created": self.created,
+            "enqueued": self.enqueued,
+            "started": self.started,
+            "finished": self.finished,
+            **self.extra,
+        }
 
     def redelivered(self) -> int:
         """How many deliveries of a message there were beyond its first."""
-        attempts = Counter(self.interrupted[0])
-        delivered = self.extra.get("delivered", self.started)
+        delivered = self.column("delivered")
+        attempts = Counter(self.attempts.message)
         return sum(times - isnan(delivered[number]) for number, times in attempts.items())
 
     def redone(self) -> int:
         """How many times work was finished that had been finished before."""
-        acked = self.extra.get("acked", self.finished)
-        return sum(times - isnan(acked[number]) for number, times in Counter(self.in_vain).items())
+        acked = self.column("acked")
+        in_vain = self.attempts.in_vain()
+        return sum(times - isnan(acked[number]) for number, times in in_vain.items())

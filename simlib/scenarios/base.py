@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from pydantic import model_validator
 from pydantic.fields import FieldInfo
 
-from ..analysis.explanation import Forecast
+from ..analysis.forecast import Forecast
+from ..analysis.metrics import Metric
 from ..analysis.result import Result
 from ..analysis.run_lengths import Needed, needed_by_queue
 from ..distributions import Arrivals, Distribution, Durations, Exponential
-from ..processes import Environment, Ledger, Outage
+from ..processes import Environment, Ledger, Outage, Record
 from ..values import Value, parameter
-from ..values.tables import unit_of
+from ..values.tables import text_table, unit_of
 from .recursions import draw_before
 
 __all__ = ["Engine", "OpenScenario", "Progress", "PublishingScenario", "Scenario", "parameter"]
@@ -31,6 +32,9 @@ Progress = Callable[[float], None]
 
 KINDS = ("crash", "power", "hang", "slow")
 """What can happen to something that fails."""
+
+WIDEST = (24, 10, 60)
+"""The most characters in each column of a table of figures."""
 
 MOST = {"messages": 100_000_000, "s": 1_000_000_000}
 """The most of each unit that a run can be about."""
@@ -52,7 +56,27 @@ class Scenario(Value, ABC):
     recurring: ClassVar[tuple[str, ...]] = ()
     """What can fail again and again, and not only once."""
 
+    figures: ClassVar[Mapping[str, Metric]] = {}
+    """How the figures are shown that it adds to every summary's, by name; ``latency_mean_#`` stands
+    for ``latency_mean_1``, ``latency_mean_2`` and so on."""
+
     outages: tuple[Outage, ...] = parameter((), "what does not work for a while, and when")
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **options: Any) -> None:
+        super().__pydantic_init_subclass__(**options)
+        if "figures" in cls.__dict__:
+            rows = [(name, shown.unit, shown.label) for name, shown in cls.figures.items()]
+            table = text_table([("figure", "unit", "what it is"), *rows], WIDEST)
+            cls.__doc__ = f"{cls.__doc__ or ''}\nFigures\n-------\n{table}\n"
+
+    @classmethod
+    def all_figures(cls) -> dict[str, Metric]:
+        """Those of this kind of scenario, and of all kinds that are derived from it."""
+        found: dict[str, Metric] = {}
+        for kind in cls.__subclasses__():
+            found |= kind.all_figures()
+        return found | dict(cls.figures)
 
     def run(
         self, seed: int = 0, engine: Engine = "auto", *, progress: Progress | None = None
@@ -100,6 +124,107 @@ class Scenario(Value, ABC):
     def needed(self) -> Needed | None:
         """How many messages a run must have to be trusted; None if no formula says so."""
         return None
+
+    @property
+    def servers(self) -> int | None:
+        """How many messages can be worked on at once; None if that is not known."""
+        return None
+
+    def is_over(self, ledger: Ledger) -> bool:
+        """Whether everything there was to do was done, before time could end the run."""
+        return not ledger.unfinished
+
+    def cut_off(self, ledger: Ledger) -> float | None:
+        """When time ended the run (s); None if the last message did."""
+        duration: float | None = dict(self).get("duration")
+        return None if self.is_over(ledger) else duration
+
+    def result(
+        self,
+        env: Environment,
+        record: Record,
+        ledger: Ledger,
+        *,
+        over: bool | None = None,
+        warmup: int | None = None,
+        servers: int | None = None,
+        observed_until: float = inf,
+        figures: Mapping[str, float] | None = None,
+    ) -> Result:
+        """The result of a run that the processes wrote down.
+
+        Parameters
+        ----------
+        env, record, ledger
+            Where it was run, what happened, and where the messages are.
+        over : bool, optional
+            Whether it ended by itself, and not by ``duration``; by default ``is_over`` says so.
+        warmup : int, optional
+            Rows at the start that averages leave out; by default the parameter of that name.
+        servers : int, optional
+            How many consumers could be at work, if that is not ``servers``.
+        observed_until : float
+            When averages end (s).
+        figures : mapping, optional
+            What this scenario adds to the summary, as declared in its ``figures``.
+        """
+        given = dict(self)
+        over = self.is_over(ledger) if over is None else over
+        return Result.from_record(
+            record,
+            scenario=self,
+            seed=env.seed,
+            engine="simpy",
+            duration=None if over else given.get("duration"),
+            warmup=given.get("warmup", 0) if warmup is None else warmup,
+            servers=self.servers if servers is None else servers,
+            ledger=ledger,
+            extras=figures or {},
+            observed_until=observed_until,
+        )
+
+    def calculated(
+        self,
+        env: Environment,
+        columns: Mapping[str, NDArray[np.float64]],
+        refused: NDArray[np.bool_] | None = None,
+        ledger: Ledger | None = None,
+        engine: str = "vector",
+        observed_until: float = inf,
+        figures: Mapping[str, float] | None = None,
+    ) -> Result:
+        """The result of a run in which nothing was lost or interrupted, from its columns.
+
+        Parameters
+        ----------
+        env : Environment
+            Where it was run.
+        columns : mapping
+            Instants by name (s), each of shape (messages,).
+        refused : ndarray of shape (messages,), optional
+            Which messages found no room; none if not given.
+        ledger : Ledger, optional
+            Where the messages are, if somebody has counted.
+        engine : str
+            What ran it.
+        observed_until : float
+            When averages end (s).
+        figures : mapping, optional
+            What this scenario adds to the summary, as declared in its ``figures``.
+        """
+        return Result.from_columns(
+            columns,
+            np.zeros(len(columns["created"]), bool) if refused is None else refused,
+            cut_off=self.cut_off,
+            ledger=ledger,
+            scenario=self,
+            seed=env.seed,
+            engine=engine,
+            warmup=dict(self).get("warmup", 0),
+            servers=self.servers,
+            extras=figures or {},
+            observed_until=observed_until,
+        )
 
     @abstractmethod
     def _simulate(self, env: Environment, progress: Progress | None) -> Result:
@@ -256,11 +381,9 @@ class PublishingScenario(Scenario):
         instants = self.interarrival.instants(env.stream("producer"))
         return draw_before(self.duration or inf, instants, self.messages or inf)
 
-    def cut_off(self, ledger: Ledger) -> float | None:
-        """When time ended the run (s); None if the last message did."""
+    def is_over(self, ledger: Ledger) -> bool:
         everything = self.messages or self.interarrival.length
-        unfinished = ledger.ready + ledger.unacked
-        return self.duration if unfinished or ledger.published != everything else None
+        return ledger.published == everything and not ledger.unfinished
 
     def execute(self, env: Environment, progress: Progress | None) -> None:
         """Let simulated time go on until the run is over, telling how far it has come."""

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from pydantic import model_validator
 
-from ..analysis.explanation import Forecast
+from ..analysis.forecast import Forecast
 from ..analysis.result import Result
 from ..analysis.run_lengths import Needed, needed_by_callers
 from ..distributions import Durations, Exponential
@@ -62,6 +62,11 @@ class ClosedLoop(Scenario):
                 )
         return self
 
+    @property
+    def servers(self) -> int:
+        """How many requests can be worked on at once: one per worker."""
+        return self.workers
+
     def forecast(self) -> Forecast:
         if self.outages:
             return Forecast(model="none", why="outages is set, and no formula here knows it")
@@ -93,18 +98,8 @@ class ClosedLoop(Scenario):
         order = np.argsort(created, kind="stable")
         created, started, works = created[order], started[order], works[order]
         columns = {"created": created, "enqueued": created, "started": started}
-        result = Result.from_columns(
-            columns | {"finished": started + works},
-            np.zeros(self.messages, bool),
-            cut_off=lambda ledger: None,
-            scenario=self,
-            seed=env.seed,
-            engine="vector",
-            warmup=self.warmup,
-            servers=self.workers,
-            observed_until=stopped,
-        )
-        return _observed(result)
+        columns |= {"finished": started + works}
+        return _observed(self.calculated(env, columns, observed_until=stopped))
 
     def _simulate(self, env: Environment, progress: Progress | None) -> Result:
         record = Record()
@@ -123,18 +118,7 @@ class ClosedLoop(Scenario):
             ledger = inbox.ledger()
         if progress is not None:
             progress(1.0)
-        result = Result.from_record(
-            record,
-            scenario=self,
-            seed=env.seed,
-            engine="simpy",
-            duration=None,
-            warmup=self.warmup,
-            servers=self.workers,
-            ledger=ledger,
-            observed_until=stopped[0],
-        )
-        return _observed(result)
+        return _observed(self.result(env, record, ledger, observed_until=stopped[0]))
 
 
 def _observed(result: Result) -> Result:

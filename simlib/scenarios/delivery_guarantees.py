@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import closing, nullcontext
 from functools import partial
 from math import nan
@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from pydantic import model_validator
 
+from ..analysis.metrics import Metric
 from ..analysis.result import Result
 from ..broker import Broker
 from ..distributions import Arrivals, Durations, Exponential, Uniform
@@ -61,6 +62,17 @@ class DeliveryGuarantees(OpenScenario):
         "crash": "it is crashing",
         "recovery": "it is restart",
         "restart_every": "write outages=(Outage(of='broker', every=5.0, duration=0),)",
+    }
+    figures: ClassVar[Mapping[str, Metric]] = {
+        "missing": Metric("never booked", "messages"),
+        "doubled": Metric("booked more than once", "messages"),
+        "surplus": Metric("bookings too many", "messages"),
+        "dead_letters": Metric("dead letters", "messages"),
+        "money_due": Metric("money due"),
+        "money_booked": Metric("money booked"),
+        "money_wrong": Metric("money wrong"),
+        "sends": Metric("sends per message"),
+        "attempts": Metric("attempts per message"),
     }
 
     interarrival: Arrivals = parameter(
@@ -157,18 +169,8 @@ class DeliveryGuarantees(OpenScenario):
             self.execute(env, progress)
             ledger = node.ledger()
             figures = self._figures(node, publisher, accounts)
-        under_way = publisher.process.is_alive or ledger.ready + ledger.unacked
-        return Result.from_record(
-            node.record,
-            scenario=self,
-            seed=env.seed,
-            engine="simpy",
-            duration=self.duration if under_way else None,
-            warmup=self.warmup,
-            servers=self.servers,
-            ledger=ledger,
-            extras=figures,
-        )
+        over = not (publisher.process.is_alive or ledger.unfinished)
+        return self.result(env, node.record, ledger, over=over, figures=figures)
 
     def _declare(self, env: Environment, node: BrokerNode, folder: Path) -> None:
         """The queue for payments, and those for what fails."""
@@ -249,7 +251,7 @@ class DeliveryGuarantees(OpenScenario):
         dead = _drained(node.broker, "dead") - booked.keys()
         due = sum(publisher.amount(n) for n in publisher.copies if n not in dead)
         tried = np.count_nonzero(~np.isnan(record.started))
-        tried += np.count_nonzero(~np.isnan(record.interrupted[3]))
+        tried += np.count_nonzero(~np.isnan(record.attempts.start))
         return {
             "missing": published - len(booked) - len(dead),
             "doubled": sum(times > 1 for times in booked.values()),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from math import isnan, nan
@@ -12,7 +12,9 @@ from typing import ClassVar, Literal, Self
 import numpy as np
 from pydantic import model_validator
 
-from ..analysis.result import OUTCOMES, Result, time_in
+from ..analysis.metrics import Metric
+from ..analysis.result import Result
+from ..analysis.states import OUTCOMES, time_in
 from ..broker import Broker
 from ..distributions import Arrivals, Durations, Exponential
 from ..processes import Draws, Environment, Ledger, Producer, Record, SimQueue
@@ -24,6 +26,7 @@ from ..processes.faults import faults_of_each
 from ..queues import MemoryQueue
 from ..stores import EventTable
 from .base import OpenScenario, Progress, parameter
+from .callers import CALLER, seen_by_callers
 
 __all__ = ["EventDriven"]
 
@@ -49,6 +52,16 @@ class EventDriven(OpenScenario):
     the table), ``stored_max`` (the most copies in the broker's queues, or rows in the table), and
     for each subscriber n, from 1, ``latency_mean_n`` (s) and ``lost_n`` (copies).
     """
+
+    figures: ClassVar[Mapping[str, Metric]] = {
+        **{name: CALLER[name] for name in ("caller_mean", "caller_p99")},
+        "publisher_busy": Metric("publisher busy", "%"),
+        "calls_per_event": Metric("calls per event"),
+        "reads_per_event": Metric("reads per event"),
+        "stored_max": Metric("stored, maximum", "messages"),
+        "latency_mean_#": Metric("latency of subscriber #, mean", "s"),
+        "lost_#": Metric("lost to subscriber #", "messages"),
+    }
 
     interarrival: Arrivals = parameter(
         Exponential(mean=0.1), "time between one event and the next", unit="s"
@@ -136,17 +149,9 @@ class EventDriven(OpenScenario):
         for place, number in way.lost():
             _lose(record, place * len(events.created) + number)
         everything = self.messages or self.interarrival.length
-        over = ledger.ready + ledger.unacked == 0 and door.published == everything
-        result = Result.from_record(
-            record,
-            scenario=self,
-            seed=env.seed,
-            engine="simpy",
-            duration=None if over else self.duration,
-            warmup=self.warmup * self.subscribers,
-            servers=self.servers,
-            ledger=ledger,
-        )
+        over = door.published == everything and not ledger.unfinished
+        warmup = self.warmup * self.subscribers
+        result = self.result(env, record, ledger, over=over, warmup=warmup)
         figures = {
             **self._seen_by_publisher(events, result.observed_from, result.duration),
             "calls_per_event": way.publisher.calls / max(1, door.published),
@@ -159,14 +164,12 @@ class EventDriven(OpenScenario):
     def _seen_by_publisher(self, events: Record, start: float, end: float) -> dict[str, float]:
         """How long an event occupies whoever has it published, and how busy the threads are."""
         started, answered = np.array(events.started), np.array(events.extra["answered"])
-        waited = (answered - np.array(events.created))[self.warmup :]
-        waited = waited[~np.isnan(waited)]
+        callers = seen_by_callers((answered - np.array(events.created))[self.warmup :])
         began, ended = (column[~np.isnan(column)] for column in (started, answered))
         time = end - start
         busy = time_in(began, ended, start, end) / time / self.publishers if time > 0 else nan
         return {
-            "caller_mean": float(np.mean(waited)) if len(waited) else nan,
-            "caller_p99": float(np.percentile(waited, 99)) if len(waited) else nan,
+            **{name: callers[name] for name in ("caller_mean", "caller_p99")},
             "publisher_busy": busy,
         }
 
@@ -230,7 +233,7 @@ class _Way(ABC):
             ready=ready + self._door.real.qsize() * copies,
             unacked=unacked + self.under_way(),
             lost=len(self.lost()),
-            duplicates=sum(len(record.interrupted[0]) for record in self.records),
+            duplicates=sum(len(record.attempts) for record in self.records),
             redelivered=sum(record.redelivered() for record in self.records),
             redone=sum(record.redone() for record in self.records),
         )
@@ -414,11 +417,10 @@ WAYS: dict[str, type[_Queue | _Database | _Api]] = {
 def _lose(record: Record, row: int) -> None:
     """Note that a copy is lost; if somebody had it, from when that came to nothing."""
     record.lost.append(row)
-    numbers, _, released, _, _ = record.interrupted
-    times = [end for number, end in zip(numbers, released, strict=True) if number == row]
-    if times:
-        record.vanished.append(max(times))
-        record.departed.append(max(times))
+    since = record.attempts.released_last(row)
+    if not isnan(since):
+        record.moves.vanished.append(since)
+        record.moves.departed.append(since)
 
 
 def _together(events: Record, records: Sequence[Record]) -> Record:
@@ -435,7 +437,6 @@ def _together(events: Record, records: Sequence[Record]) -> Record:
             getattr(together, name).extend(getattr(record, name))
         together.labels["event"].extend(range(rows))
         together.labels["subscriber"].extend(place for _ in range(rows))
-        for number, delivered, released, start, end in zip(*record.interrupted, strict=True):
-            together.interrupt(place * rows + number, delivered, start, end, released)
-        together.requeued.extend(record.requeued)
+        together.attempts.extend(record.attempts, place * rows, place)
+        together.moves.requeued.extend(record.moves.requeued)
     return together

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..analysis.explanation import Forecast
+from ..analysis.forecast import Forecast
 from ..analysis.run_lengths import size_of
 from ..distributions import (
     Batches,

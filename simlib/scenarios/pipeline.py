@@ -11,7 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import model_validator
 
-from ..analysis.result import Result, at_each_station, time_in
+from ..analysis.attempts import at_each_station
+from ..analysis.metrics import Metric
+from ..analysis.result import Result
+from ..analysis.states import time_in
 from ..distributions import Durations, Exponential
 from ..processes import Draws, Environment, Ledger, Record
 from ..processes.point_to_point.stations import StationQueue, Workers, feed
@@ -69,6 +72,12 @@ class Pipeline(PublishingScenario):
     a consumer works, as a fraction), ``blocked_n`` (that it is blocked) and ``queue_mean_n``
     (messages).
     """
+
+    figures: ClassVar[Mapping[str, Metric]] = {
+        "utilisation_#": Metric("utilisation of station #", "%"),
+        "blocked_#": Metric("blocked at station #", "%"),
+        "queue_mean_#": Metric("waiting at station #, mean", "messages"),
+    }
 
     stations: tuple[Station, ...] = parameter(
         (Station(), Station()), "what every message passes through, in order", min_length=1
@@ -148,12 +157,11 @@ class Pipeline(PublishingScenario):
             created[known],
             {name: np.array(record.extra[name])[known] for name in names},
             refused[known],
-            Ledger(
+            # What is done at one station is published at the next.
+            replace(
+                sum(ledgers[1:], ledgers[0]),
                 published=ledgers[0].published,
                 acked=ledgers[-1].acked,
-                ready=sum(ledger.ready for ledger in ledgers),
-                unacked=sum(ledger.unacked for ledger in ledgers),
-                dropped=sum(ledger.dropped for ledger in ledgers),
             ),
         )
 
@@ -241,17 +249,7 @@ class Pipeline(PublishingScenario):
             # A message that is refused further down leaves the system with the station before.
             gone = np.fmax.reduce(at_each_station(columns, "left"))
             columns["left"] = np.where(refused, gone, columns["finished"])
-        result = Result.from_columns(
-            columns,
-            refused,
-            cut_off=self.cut_off,
-            ledger=ledger,
-            scenario=self,
-            seed=env.seed,
-            engine=engine,
-            warmup=self.warmup,
-            servers=self.servers,
-        )
+        result = self.calculated(env, columns, refused, ledger, engine)
         return replace(result, extras=self._at_stations(result))
 
     def _at_stations(self, result: Result) -> dict[str, float]:

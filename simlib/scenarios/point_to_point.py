@@ -12,7 +12,8 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from ..analysis.explanation import Forecast
+from ..analysis.forecast import Forecast
+from ..analysis.metrics import Metric
 from ..analysis.result import Result
 from ..costs import CostProfile, Sync
 from ..distributions import DurationsOrNone
@@ -68,6 +69,10 @@ class PointToPoint(OpenScenario):
     recurring: ClassVar = ("consumers", "broker")
     hints: ClassVar = {
         "crashes": "write outages=(Outage(of='broker', start=5.0, duration=1.0, kind='power'), …)"
+    }
+    figures: ClassVar[Mapping[str, Metric]] = {
+        "wait_mean_#": Metric("wait in priority class #, mean", "s"),
+        "latency_mean_#": Metric("latency in priority class #, mean", "s"),
     }
 
     consumers: int = parameter(1, "how many consumers compete", step=1, ge=1, le=1000)
@@ -252,16 +257,7 @@ class PointToPoint(OpenScenario):
             "started": before(self.duration, started),
             "finished": before(self.duration, started + works),
         }
-        return Result.from_columns(
-            columns,
-            refused,
-            cut_off=self.cut_off,
-            scenario=self,
-            seed=env.seed,
-            engine="vector",
-            warmup=self.warmup,
-            servers=self.servers,
-        )
+        return self.calculated(env, columns, refused)
 
     def forecast(self) -> Forecast:
         special = ("priorities", "linger", "polling", "cold_start", "breakdowns", "outages")
@@ -287,17 +283,8 @@ class PointToPoint(OpenScenario):
             self._consume(env, queue, producer)
             self.execute(env, progress)
             ledger = queue.ledger()
-        return Result.from_record(
-            queue.record,
-            scenario=self,
-            seed=env.seed,
-            engine="simpy",
-            duration=self.cut_off(ledger),
-            warmup=self.warmup,
-            servers=self.consumers,
-            ledger=ledger,
-            extras=self._by_priority(queue.record),
-        )
+        figures = self._by_priority(queue.record)
+        return self.result(env, queue.record, ledger, servers=self.consumers, figures=figures)
 
     @contextmanager
     def _queue(self, env: Environment) -> Iterator[SimQueue]:

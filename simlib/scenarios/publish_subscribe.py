@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Mapping
 from dataclasses import replace
 from math import inf, nan
 from typing import Any, ClassVar, Literal, Self
@@ -10,6 +11,7 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from pydantic import model_validator
 
+from ..analysis.metrics import Metric
 from ..analysis.result import Result
 from ..broker import Broker
 from ..processes import (
@@ -61,6 +63,18 @@ class PublishSubscribe(OpenScenario):
         "window": "it is unconfirmed",
         "max_length": "it is capacity",
         "delivery_limit": "it is attempts, one more than the limit",
+    }
+    figures: ClassVar[Mapping[str, Metric]] = {
+        "dead_lettered": Metric("dead letters", "messages"),
+        "expired": Metric("expired", "messages"),
+        "duplicates": Metric("delivered in vain", "messages"),
+        "confirm_mean": Metric("until it is confirmed, mean", "s"),
+        "broker_utilisation": Metric("broker's utilisation", "%"),
+        "throughput_#": Metric("throughput of subscriber #", "1/s"),
+        "latency_mean_#": Metric("latency of subscriber #, mean", "s"),
+        "latency_p99_#": Metric("latency of subscriber #, 99th percentile", "s"),
+        "queue_mean_#": Metric("waiting for subscriber #, mean", "messages"),
+        "utilisation_#": Metric("utilisation of subscriber #", "%"),
     }
 
     subscribers: int = parameter(3, "how many subscribers there are", step=1, ge=1, le=200)
@@ -247,18 +261,9 @@ class PublishSubscribe(OpenScenario):
         )
         self.execute(env, progress)
         ledger = node.ledger()
-        unfinished = ledger.ready + ledger.unacked
         everything = self.messages or self.interarrival.length
-        result = Result.from_record(
-            record,
-            scenario=self,
-            seed=env.seed,
-            engine="simpy",
-            duration=self.duration if unfinished or publisher.sent != everything else None,
-            warmup=0,
-            servers=self.servers,
-            ledger=ledger,
-        )
+        over = publisher.sent == everything and not ledger.unfinished
+        result = self.result(env, record, ledger, over=over, warmup=0)
         result = replace(result, warmup=int(np.searchsorted(result.labels["message"], self.warmup)))
         figures = {
             "dead_lettered": ledger.dead_lettered,

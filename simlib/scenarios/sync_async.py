@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ..analysis.metrics import Metric
 from ..analysis.result import Result
 from ..distributions import Arrivals, Durations, Exponential
 from ..processes import (
@@ -25,8 +26,10 @@ from ..processes import (
 )
 from ..processes.calls.front import FrontService
 from ..processes.faults import NO_FAULTS
+from ..processes.record import instants
 from ..queues import MemoryQueue
 from .base import OpenScenario, Progress, parameter
+from .callers import CALLER, seen_by_callers
 from .recursions import before, calls, draw, staged_queue
 
 __all__ = ["SyncVsAsync"]
@@ -48,6 +51,7 @@ class SyncVsAsync(OpenScenario):
         "outage": "write outages=(Outage(of='service', start=5.0, duration=1.0),)",
         "slowdown": "write outages=(Outage(of='service', kind='slow', factor=3.0, start=5.0),)",
     }
+    figures: ClassVar[Mapping[str, Metric]] = CALLER
 
     interarrival: Arrivals = parameter(
         Exponential(mean=0.03125), "time between one request and the next", unit="s"
@@ -122,17 +126,11 @@ class SyncVsAsync(OpenScenario):
             if self.ack_cost:
                 columns["acked"] = columns["finished"] + self.ack_cost
         columns = {name: before(self.duration, column) for name, column in columns.items()}
-        return Result.from_columns(
+        return self.calculated(
+            env,
             columns,
-            np.zeros(len(created), bool),
-            cut_off=self.cut_off,
             ledger=_count(columns, before(self.duration, connected)),
-            scenario=self,
-            seed=env.seed,
-            engine="vector",
-            warmup=self.warmup,
-            servers=self.servers,
-            extras=self._seen_by_caller(columns["answered"] - created),
+            figures=seen_by_callers((columns["answered"] - created)[self.warmup :]),
         )
 
     def _simulate(self, env: Environment, progress: Progress | None) -> Result:
@@ -144,17 +142,8 @@ class SyncVsAsync(OpenScenario):
             Producer(env, door, self.interarrival, messages=self.messages)
             self.execute(env, progress)
             ledger = _ledger(door, inner)
-        return Result.from_record(
-            record,
-            scenario=self,
-            seed=env.seed,
-            engine="simpy",
-            duration=self.cut_off(ledger),
-            warmup=self.warmup,
-            servers=self.servers,
-            ledger=ledger,
-            extras=self._seen_by_caller(_answered(record, front)),
-        )
+        figures = seen_by_callers(_answered(record, front)[self.warmup :])
+        return self.result(env, record, ledger, figures=figures)
 
     def _other_service(
         self, env: Environment, door: SimQueue, middle: MemoryQueue
@@ -180,20 +169,6 @@ class SyncVsAsync(OpenScenario):
         publisher = Publisher(env, door, inner, connections=self.connections, network=self.network)
         return inner, publisher
 
-    def _seen_by_caller(self, times: NDArray[np.float64]) -> dict[str, float]:
-        """How long a request occupied whoever made it (s), failed ones left out."""
-        time = times[self.warmup :]
-        time = time[~np.isnan(time)]
-        if not len(time):
-            return {f"caller_{name}": np.nan for name in ("mean", "p50", "p95", "p99")}
-        p50, p95, p99 = np.percentile(time, [50, 95, 99])
-        return {
-            "caller_mean": float(np.mean(time)),
-            "caller_p50": float(p50),
-            "caller_p95": float(p95),
-            "caller_p99": float(p99),
-        }
-
 
 def _answered(record: Record, front: FrontService) -> NDArray[np.float64]:
     """From creation to the caller's answer (s), NaN for a request that failed."""
@@ -204,10 +179,10 @@ def _answered(record: Record, front: FrontService) -> NDArray[np.float64]:
 
 def _count(columns: Mapping[str, NDArray[np.float64]], connected: NDArray[np.float64]) -> Ledger:
     """Where every request is, from the instants that came to pass (s)."""
-    inside = columns["enqueued"], columns.get("delivered", columns["started"])
+    inside = columns["enqueued"], instants(columns, "delivered")
     reached = [int(np.count_nonzero(~np.isnan(column))) for column in (connected, *inside)]
     has_connection, stored, taken = reached
-    acked = int(np.count_nonzero(~np.isnan(columns.get("acked", columns["finished"]))))
+    acked = int(np.count_nonzero(~np.isnan(instants(columns, "acked"))))
     published = len(connected)
     ready = published - has_connection + stored - taken
     return Ledger(published=published, acked=acked, ready=ready, unacked=published - ready - acked)

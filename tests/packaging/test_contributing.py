@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from simlib import Exponential, ParameterError
-from simlib.analysis import compare, explain, sweep
-from simlib.present import panel
+from simlib.analysis import compare, explain, replicate, sweep
+from simlib.present import figures_over, panel
 
 RECIPE = Path(__file__).parents[2] / "CONTRIBUTING.md"
 
@@ -47,6 +47,22 @@ def test_it_has_all_that_the_others_have(scenario: Any) -> None:
     shown.set(limit=3.0)
     assert shown.results["run"].scenario.limit == 3.0
     assert scenario(messages=100, duration=5.0).run().duration == 5.0
+
+
+@pytest.mark.filterwarnings("ignore::simlib.analysis.DoubtWarning")
+def test_its_figure_is_known_wherever_figures_are_shown(scenario: Any) -> None:
+    # Due at 0.1, 0.2, 0.3 s; 0.5 s of work, and 1.5 s until another may start.
+    given = scenario(interarrival=0.1, service=0.5, limit=0.5, messages=3)
+    result = given.run()
+    assert result.summary()["held_back"] == pytest.approx(4.5)
+    assert re.search(r"held back by the limit</th><td[^>]*>4\.50 s</td>", result._repr_html_())
+    assert "held back by the limit" in replicate(given, 2)._repr_html_()
+    shown = panel(given, {"limit": (0.5, 5.0)}, table=["held_back"]).table.value
+    assert "held back by the limit" in shown
+    table = sweep(given, {"limit": [0.5, 1.0]}, replications=2, progress=False)
+    axes = figures_over(table, "limit", "held_back")
+    assert axes.get_ylabel() == "held back by the limit (s)"
+    assert re.search(r"^held_back +s +held back by the limit", scenario.__doc__, re.M)
 
 
 def test_it_says_what_it_takes(scenario: Any) -> None:

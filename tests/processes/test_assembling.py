@@ -47,8 +47,8 @@ def columns(queue: SimQueue) -> dict[str, list[float]]:
 
 def attempts(queue: SimQueue) -> list[tuple[int, float, float]]:
     """The attempts that came to nothing: message, start, end."""
-    numbers, *_, starts, ends = queue.record.interrupted
-    return list(zip(numbers, starts, ends, strict=True))
+    vain = queue.record.attempts
+    return list(zip(vain.message, vain.start, vain.end, strict=True))
 
 
 # The whole

@@ -45,10 +45,11 @@ def column(node: BrokerNode, name: str) -> list[float]:
 
 def attempts(node: BrokerNode) -> list[tuple[float | None, ...]]:
     """Deliveries in vain: message, delivery, start (None: never begun) and end."""
-    numbers, delivered, _, starts, ends = node.record.interrupted
-    messages = [node.record.labels["message"][row] for row in numbers]
-    begun = [None if isnan(start) else start for start in starts]
-    return sorted(zip(messages, delivered, begun, ends, strict=True), key=lambda each: each[:2])
+    vain = node.record.attempts
+    messages = [node.record.labels["message"][row] for row in vain.message]
+    begun = [None if isnan(start) else start for start in vain.start]
+    rows = zip(messages, vain.delivered, begun, vain.end, strict=True)
+    return sorted(rows, key=lambda each: each[:2])
 
 
 def result_of(node: BrokerNode, duration: float | None = None) -> Result:

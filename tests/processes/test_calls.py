@@ -76,7 +76,7 @@ def test_a_caller_hears_when_the_work_is_done() -> None:
 
 def test_a_service_that_goes_down_fails_its_calls_and_refuses_others() -> None:
     env, heard = Environment(), []
-    one = service(env, Outage(start=1.5, duration=1.0))
+    one = service(env, Outage(of="service", start=1.5, duration=1.0))
     for number, at in enumerate([0.0, 0.1, 0.2, 1.5, 2.4, 2.5]):
         ask(env, one, number, heard, at=at)
     env.run()

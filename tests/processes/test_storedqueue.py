@@ -76,10 +76,11 @@ def test_a_consumer_that_crashes_while_its_work_is_in_vain_stops_working(tmp_pat
     env.run()
     ledger = queue.ledger()
     queue.close()
-    numbers, delivered, released, started, ended = queue.record.interrupted
-    assert list(zip(numbers, delivered, released, started, ended, strict=True)) == [
-        (0, 0.0, 0.5, 0.0, 1.0)
-    ]
+    vain = queue.record.attempts
+    assert list(vain.message) == [0]
+    assert (list(vain.delivered), list(vain.released)) == ([0.0], [0.5])
+    assert (list(vain.start), list(vain.end)) == ([0.0], [1.0])
+    assert (vain.outcome, vain.cause) == (["interrupted"], ["queue crash"])
     assert list(queue.record.started) == [11.0]
     assert (ledger.redelivered, ledger.redone) == (1, 0)
 
@@ -105,7 +106,7 @@ def test_a_crash_hits_one_of_the_consumers_by_chance() -> None:
         env.run()
         ledger = queue.ledger()
         assert (ledger.acked, ledger.redelivered) == (3, 1)
-        hit.add(queue.record.interrupted[0][0])
+        hit.add(queue.record.attempts.message[0])
     assert hit == {0, 1, 2}
 
 

@@ -44,11 +44,11 @@ def check(result: Result) -> None:
     assert last["queue_length"] + last["in_flight"] + outside.sum() == ledger.ready + ledger.unacked
     attempts = messages["attempts"].to_numpy()
     assert attempts.sum() == ledger.duplicates + np.count_nonzero(
-        ~np.isnan(result.columns.get("delivered", result.columns["started"]))
+        ~np.isnan(result.column("delivered"))
     )
     assert ledger.redelivered == np.maximum(attempts - 1, 0).sum()
-    begun = np.concatenate([result.columns["started"], result.interrupted[3]])
-    ended = np.concatenate([result.columns["finished"], result.interrupted[4]])
+    begun = np.concatenate([result.columns["started"], result.in_vain.start])
+    ended = np.concatenate([result.columns["finished"], result.in_vain.end])
     time = np.where(np.isnan(ended), result.duration, ended) - begun
     assert worked(result) == pytest.approx(np.nansum(time))
 

@@ -87,7 +87,7 @@ def test_what_comes_back_after_the_window_is_booked_again() -> None:
 def test_with_auto_ack_a_crash_takes_all_that_was_delivered() -> None:
     slow = ONCE_AT_MOST.replace(crashing=0.02, load=0.9, restart=0.0)
     result = slow.run(1)
-    crashes = (~np.isnan(result.interrupted[3])).sum()
+    crashes = (~np.isnan(result.in_vain.start)).sum()
     assert result.summary()["missing"] > 2 * crashes > 0
     assert result.summary()["missing"] == result.ledger.lost
 

@@ -107,5 +107,5 @@ class Service(Consumer):
 
     def went_down(self) -> None:
         for message in self.queue.real.get_many(self.queue.real.qsize() or 1):
-            self.queue.record.vanished.append(self.env.now)
+            self.queue.record.moves.vanished.append(self.env.now)
             self.abandon(message)

@@ -102,8 +102,8 @@ class EventWorker:
 
     def deliver_in_vain(self, number: int) -> None:
         """Note a delivery of event ``number`` that nobody has begun to work on, and nobody will."""
-        self.record.interrupt(number, self.env.now, nan, nan, released=self.env.now)
-        self.record.requeued.append(self.env.now)
+        self.record.attempts.add(number, self.env.now, nan, nan, self.env.now, cause="outage")
+        self.record.moves.requeued.append(self.env.now)
 
     def work_on(self, number: int, timer: Timer) -> Generator[Timer, Any, bool]:
         """Do the work of event ``number``; False if an outage cut it short."""
@@ -115,8 +115,8 @@ class EventWorker:
         self.in_hand = 0
         if down:
             record.started[number] = nan
-            record.interrupt(number, start, start, end)
-            record.requeued.append(end)
+            record.attempts.add(number, start, start, end, cause="outage")
+            record.moves.requeued.append(end)
             return False
         record.finished[number] = end
         return True

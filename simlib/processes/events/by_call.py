@@ -79,12 +79,12 @@ class Receiver(Service):
         queue = self.queue
         queue.real.nack(message, requeue=False)
         del self._open[queue.numbers.pop(message.id)]
-        queue.record.requeued.append(self.env.now)
+        queue.record.moves.requeued.append(self.env.now)
 
     def went_down(self) -> None:
         queue, now = self.queue, self.env.now
         for message in queue.real.get_many(queue.real.qsize() or 1):
-            queue.record.interrupt(queue.numbers[message.id], now, nan, nan, released=now)
+            queue.record.attempts.add(queue.numbers[message.id], now, nan, nan, now, cause="crash")
             self.abandon(message)
 
 

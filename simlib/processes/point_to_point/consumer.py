@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Generator
 from math import nan
 from typing import Any
@@ -74,8 +73,7 @@ class Consumer:
         record, numbers = queue.record, queue.numbers
         started, finished, works = record.started, record.finished, work.values
         get_cost, ack_cost = queue.get_cost, queue.ack_cost
-        # There only where they differ from `started` and `finished`.
-        delivered, acked = (record.extra.get(name, array("d")) for name in ("delivered", "acked"))
+        delivered, acked = record.column("delivered"), record.column("acked")
         faulty = faults is not NO_FAULTS
         reports = type(self).done is not Consumer.done
         timer = Timer(env, 0)
@@ -103,7 +101,9 @@ class Consumer:
                 end, down = faults.end_of_work(start, duration)
                 if down:
                     yield timer.at(end)
-                    record.interrupt(number, taken if get_cost else start, start, end)
+                    record.attempts.add(
+                        number, taken if get_cost else start, start, end, cause="outage"
+                    )
                     if get_cost:
                         delivered[number] = nan
                     self.abandon(message)

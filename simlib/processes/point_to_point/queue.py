@@ -9,6 +9,7 @@ from math import inf, nan
 from typing import Any
 
 from ...queues import Empty, Full, LeaseLostError, Message, MessageQueue
+from ..attempts import DONE
 from ..environment import Environment, Timer
 from ..record import Ledger, Record
 
@@ -185,18 +186,16 @@ class SimQueue:
     def refused(self, number: int, delivered: float, started: float) -> None:
         """An ack of finished work was refused; when it was delivered and started (s)."""
         record, now = self.record, self.env._now
-        record.interrupt(number, delivered, started, now)
-        record.in_vain.append(number)
-        record.requeued.append(now)
+        record.attempts.add(number, delivered, started, now, outcome=DONE, cause="lease lost")
+        record.moves.requeued.append(now)
         if record.started[number] == started:  # nobody else has begun
             record.started[number] = nan
-            if "delivered" in record.extra:
-                record.extra["delivered"][number] = nan
+            record.column("delivered")[number] = nan
 
     def give_back(self, message: Message) -> None:
         """The message was not done; somebody else shall have it."""
         self.returned += 1
-        self.record.requeued.append(self.env._now)
+        self.record.moves.requeued.append(self.env._now)
         self.real.nack(message)
         self._deliver()
 
@@ -206,7 +205,7 @@ class SimQueue:
         number = self.numbers.pop(message.id)
         self.lost += 1
         self.record.lost.append(number)
-        self.record.departed.append(self.env._now)
+        self.record.moves.departed.append(self.env._now)
         return number
 
     def leave(self, timer: Timer) -> None:

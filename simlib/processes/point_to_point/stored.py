@@ -9,6 +9,7 @@ from typing import Any
 
 from ...queues import Empty, Message, MessageQueue, RecoveryWarning
 from ...queues.crash import kill, lose_power
+from ..attempts import DONE, INTERRUPTED
 from ..environment import Environment, Timer
 from ..record import LedgerError
 from .queue import SimQueue
@@ -65,8 +66,8 @@ class StoredQueue(SimQueue):
         # Numbers of messages that are done, by id: their acks may get lost.
         self._acked: dict[int, int] = {}
         # Where in the record a void attempt is, by the address of its message, while somebody
-        # still has that in hands; None if nobody works on it.
-        self._vain: dict[int, int | None] = {}
+        # still has that in hands; and whether it works on it.
+        self._vain: dict[int, tuple[int, bool]] = {}
 
     def close(self) -> None:
         """Release the real queue."""
@@ -146,22 +147,22 @@ class StoredQueue(SimQueue):
         """Whoever had the messages is gone, in the midst of its work; others shall have them."""
         self._end_work(messages, worked=False)
         held = [message for message in messages if self._held.get(message.id) is message]
-        self._withdraw([self.numbers[message.id] for message in held], self.env.now)
+        self._withdraw([self.numbers[message.id] for message in held], self.env.now, "crash")
         for message in held:
             del self._held[message.id]
             self.give_back(message)
 
     def _end_work(self, messages: Sequence[Message], worked: bool) -> None:
         """Nobody works any more on those of the messages whose deliveries were void."""
-        record = self.record
+        attempts = self.record.attempts
         for message in messages:
             if id(message) not in self._vain:
                 continue
-            place = self._vain.pop(id(message))
-            if place is not None:
-                record.interrupted[-1][place] = self.env.now
+            row, at_work = self._vain.pop(id(message))
+            if at_work:
+                attempts.end[row] = self.env.now
             if worked:
-                record.in_vain.append(_number(message.body))
+                attempts.outcome[row] = DONE
 
     # Crashes
 
@@ -184,7 +185,7 @@ class StoredQueue(SimQueue):
         self._lose([number for number in self.numbers if number not in kept], held)
         again = [number for number in held if number in kept]
         self.returned += len(again)
-        self.record.requeued.extend([self.env.now] * len(again))
+        self.record.moves.requeued.extend([self.env.now] * len(again))
         self._revive(sorted(kept - self.numbers.keys()))
 
     def restart(self) -> None:
@@ -197,20 +198,20 @@ class StoredQueue(SimQueue):
 
     def _void(self, held: dict[int, Message]) -> None:
         """None of these deliveries counts any more; whoever works on them has not noticed yet."""
-        rows = len(self.record.interrupted[0])
-        self._withdraw([self.numbers[number] for number in held], nan)
-        _, _, _, started, ended = self.record.interrupted
+        attempts = self.record.attempts
+        rows = len(attempts)
+        self._withdraw([self.numbers[number] for number in held], nan, "queue crash")
         for row, message in enumerate(held.values(), rows):
-            at_work = not isnan(started[row]) and isnan(ended[row])
-            self._vain[id(message)] = row if at_work else None
+            at_work = not isnan(attempts.start[row]) and isnan(attempts.end[row])
+            self._vain[id(message)] = row, at_work
 
     def _lose(self, gone: list[int], held: dict[int, Message]) -> None:
         now, record = self.env.now, self.record
         for number in gone:
             record.lost.append(self.numbers.pop(number))
-            record.departed.append(now)
+            record.moves.departed.append(now)
             if number not in held:
-                record.vanished.append(now)
+                record.moves.vanished.append(now)
         self.lost += len(gone)
 
     def _revive(self, back: list[int]) -> None:
@@ -222,21 +223,21 @@ class StoredQueue(SimQueue):
         self.numbers.update(again)
         self.acked -= len(back)
         self.returned += len(back)
-        record.departed.extend(record.finished[number] for number in again.values())
-        for column in (record.requeued, record.revived):
+        moves = record.moves
+        moves.departed.extend(record.finished[number] for number in again.values())
+        for column in (moves.requeued, moves.revived):
             column.extend([now] * len(back))
-        self._withdraw(list(again.values()), now)
+        self._withdraw(list(again.values()), now, "ack lost")
 
-    def _withdraw(self, numbers: Sequence[int], ended: float) -> None:
-        """Note that the latest attempts at these messages came to nothing.
+    def _withdraw(self, numbers: Sequence[int], ended: float, cause: str) -> None:
+        """Note that the latest attempts at these messages came to nothing, and why.
 
         Work that is not finished ended at ``ended`` (s); NaN: it goes on. Of messages that were
         worked on together, one has the work, as everywhere.
         """
         record = self.record
         started, finished = record.started, record.finished
-        delivered = record.extra.get("delivered", started)
-        acked = record.extra.get("acked", finished)
+        delivered, acked = record.column("delivered"), record.column("acked")
         batches = record.labels.get("batch")
         batch = [-1] * len(numbers)
         if batches is not None:
@@ -253,9 +254,15 @@ class StoredQueue(SimQueue):
                 counted.add(together)
             if isnan(begun):
                 until = nan
-            record.interrupt(number, delivered[number], begun, until, released)
-            if done:
-                record.in_vain.append(number)
+            record.attempts.add(
+                number,
+                delivered[number],
+                begun,
+                until,
+                released,
+                outcome=DONE if done else INTERRUPTED,
+                cause=cause,
+            )
             for column in (started, finished, delivered, acked):
                 column[number] = nan
 

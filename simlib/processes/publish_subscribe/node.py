@@ -453,7 +453,7 @@ class BrokerNode:
             + self._gone["delivery_limit"]
             + self.vanished
             + self.missed,
-            duplicates=len(self.record.interrupted[0]),
+            duplicates=len(self.record.attempts),
             redelivered=self.record.redelivered(),
             redone=self.record.redone(),
         )

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from ...broker import Channel, Delivery
 from ...distributions import Distribution, Uniform
+from ..attempts import DONE, FAILED, INTERRUPTED
 from ..draws import Draws, happens, stream, uniforms
 from ..environment import Environment, Timer
 from ..faults import NO_FAULTS, Faults
@@ -178,9 +179,8 @@ class Subscriber:
             if isinstance(act, partial) and act.func == self._ack:
                 held, start = act.args
                 row = held[2]
-                record.in_vain.append(row)
                 record.extra["left"][row] = nan
-                self._in_vain(held, start, record.finished[row])
+                self._in_vain(held, start, record.finished[row], "broker restart", DONE)
         self.reconnect()
 
     def _begin(self, when: float) -> Generator[Timer, Any, None]:
@@ -202,16 +202,15 @@ class Subscriber:
         if self._in is not None:
             lost += [held for _, held in self._in.under_way if held[1] is session]
         for held in lost:
-            self._in_vain(held, nan, self.env.now)
+            self._in_vain(held, nan, self.env.now, "connection lost")
         if not self.auto_ack:
             # Their work goes on, but the broker gives them to somebody else.
             for timer, (held, start) in self._working.items():
                 if held[1] is session:
-                    self._vain[timer] = len(self.node.record.interrupted[0])
-                    self._in_vain(held, start, nan)
+                    self._vain[timer] = self._in_vain(held, start, nan, "connection lost")
         self._tell(session.channel.close)
 
-    def _die(self) -> None:
+    def _die(self, cause: str) -> None:
         """Crash: the connection and all work are gone."""
         self._epoch += 1
         for timer, (held, start) in self._working.items():
@@ -220,7 +219,7 @@ class Subscriber:
             if timer in self._vain:
                 self._end_in_vain(timer)
             else:
-                self._in_vain(held, start, self.env.now)
+                self._in_vain(held, start, self.env.now, cause)
         self._working.clear()
         if self._session is not None and self._session.open:
             self._disconnect(self._session)
@@ -233,7 +232,7 @@ class Subscriber:
             yield timer.at(outage.start)
             # After a crash it may be down already.
             if self._session is not None and self._session.open:
-                self._die()
+                self._die("outage")
                 self.env.process(self._begin(outage.end))
 
     def _tell(self, act: Callable[[], object]) -> None:
@@ -278,32 +277,39 @@ class Subscriber:
     def _receive(self, held: Held) -> None:
         if held[1].open:
             if next(self._deliveries_lost):
-                self._in_vain(held, nan, self.env.now)
+                self._in_vain(held, nan, self.env.now, "delivery lost")
                 self.reconnect()
             elif self._idle:
                 self._idle.popleft().fire(held)
             else:
                 self._buffer.append(held)
 
-    def _in_vain(self, held: Held, start: float, end: float) -> None:
+    def _in_vain(
+        self, held: Held, start: float, end: float, cause: str = "", outcome: str = INTERRUPTED
+    ) -> int:
         """Note a delivery that came to nothing now; with ``auto_ack`` the message is lost.
 
         The work on it lasted from ``start`` (s; NaN: there was none) to ``end`` (NaN: it goes on).
         """
         _, _, row, delivered, serial = held
         record, now = self.node.record, self.env.now
-        record.interrupt(row, delivered, start, end, released=now)
-        record.requeued.append(now)
+        attempt = record.attempts.add(
+            row, delivered, start, end, now, outcome=outcome, by=self.place, cause=cause
+        )
+        record.moves.requeued.append(now)
         # Somebody else may have it by now.
         if self.node.latest[row] == serial:
             self._delivered[row] = record.started[row] = record.finished[row] = nan
         if self.auto_ack:
             self.node.in_hand.discard(row)
             self.node.lose(row)
+        return attempt
 
-    def _end_in_vain(self, timer: Timer) -> None:
-        """Note that work is over that went on although its connection was gone."""
-        self.node.record.interrupted[-1][self._vain.pop(timer)] = self.env.now
+    def _end_in_vain(self, timer: Timer) -> int:
+        """Note that work is over that went on although its connection was gone; which row it is."""
+        attempt = self._vain.pop(timer)
+        self.node.record.attempts.end[attempt] = self.env.now
+        return attempt
 
     # Work
 
@@ -327,7 +333,7 @@ class Subscriber:
             delivery, session, row, _, _ = held
             if not session.open:
                 # It was handed over at the very instant at which the connection broke.
-                self._in_vain(held, nan, self.env.now)
+                self._in_vain(held, nan, self.env.now, "connection lost")
                 if epoch != self._epoch:
                     return
                 continue
@@ -344,7 +350,7 @@ class Subscriber:
                 if next(self._crashes):
                     yield timer.at(start + (end - start) * next(self._when))
                     if epoch == self._epoch:
-                        self._die()
+                        self._die("crash")
                         env.process(self._begin(env._now + self._mishaps.restart))
                     return
             yield timer.at(end)
@@ -368,12 +374,14 @@ class Subscriber:
         delivery, session, row, _, _ = held
         now = self.env.now
         message = self.node.record.labels["message"][row]
+        attempts = self.node.record.attempts
         too_late = timer in self._vain
-        if too_late:
-            self._end_in_vain(timer)
+        attempt = self._end_in_vain(timer) if too_late else -1
         if next(self._fails) or (self.poison and self._luck[message] < self.poison):
-            if not too_late:
-                self._in_vain(held, start, now)
+            if too_late:
+                attempts.outcome[attempt] = FAILED
+            else:
+                self._in_vain(held, start, now, outcome=FAILED)
             if session.open and not self.auto_ack:
                 self._tell(partial(self._refuse, held))
             return False
@@ -384,11 +392,10 @@ class Subscriber:
                 self.node.record.extra["acked"][row] = now
             return True
         if too_late:
-            self.node.record.in_vain.append(row)
+            attempts.outcome[attempt] = DONE
             return False
         if next(self._acks_lost) or not alive:
-            self.node.record.in_vain.append(row)
-            self._in_vain(held, start, now)
+            self._in_vain(held, start, now, "ack lost" if alive else "crash", DONE)
             self.reconnect()
             return False
         return True

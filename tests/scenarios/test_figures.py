@@ -1,0 +1,66 @@
+"""Every figure of a summary has a name for people, declared beside its scenario."""
+
+from __future__ import annotations
+
+import pytest
+
+from simlib.analysis import Metric
+from simlib.analysis.metrics import shown_as
+from simlib.present import panel
+from simlib.scenarios import (
+    ClosedLoop,
+    DeliveryGuarantees,
+    EventDriven,
+    Pipeline,
+    PointToPoint,
+    PublishSubscribe,
+    Scenario,
+    SyncVsAsync,
+)
+
+SCENARIOS = [
+    PointToPoint(messages=50, priorities=(0.5, 0.5)),
+    SyncVsAsync(messages=50),
+    ClosedLoop(messages=50),
+    Pipeline(messages=50),
+    DeliveryGuarantees(messages=50),
+    PublishSubscribe(messages=50),
+    EventDriven(messages=50),
+]
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda each: type(each).__name__)
+def test_every_figure_has_a_label_and_each_declared_one_is_there(scenario: Scenario) -> None:
+    names = list(scenario.run().summary().index)
+    for name in names:
+        assert shown_as(name, scenario.figures) != Metric(name), name
+    for name in scenario.figures:
+        assert name in names or name.replace("#", "1") in names
+
+
+def test_one_of_several_is_called_by_its_number() -> None:
+    shown = shown_as("latency_mean_12", PublishSubscribe.figures)
+    assert shown == Metric("latency of subscriber 12, mean", "s")
+    assert shown_as("latency_mean_x", PublishSubscribe.figures) == Metric("latency_mean_x")
+
+
+def test_a_figure_that_nobody_declared_is_called_as_it_is() -> None:
+    assert shown_as("speed_1", PublishSubscribe.figures) == Metric("speed_1")
+    assert Metric("speed").written(0.25) == "0.250"
+
+
+def test_every_scenario_answers_for_those_derived_from_it() -> None:
+    figures = Scenario.all_figures()
+    for scenario in SCENARIOS:
+        assert scenario.figures.keys() <= figures.keys()
+
+
+def test_a_panel_shows_the_figures_of_its_scenario() -> None:
+    shown = panel(PublishSubscribe, ["prefetch"], table=["latency_mean_1"], messages=50)
+    assert "latency of subscriber 1, mean" in shown.table.value
+
+
+def test_the_documentation_lists_the_figures() -> None:
+    assert "Figures\n-------\n" in (PublishSubscribe.__doc__ or "")
+    assert "never booked" in (DeliveryGuarantees.__doc__ or "")
+    assert "Figures\n" not in (ClosedLoop.__doc__ or "")
