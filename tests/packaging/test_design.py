@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import pkgutil
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -80,3 +82,41 @@ def test_public_names_can_be_imported(statement: str) -> None:
 @pytest.mark.parametrize("code", re.findall(r"^```python\n(.*?)^```", CONTRACT, re.M | re.S))
 def test_the_contract_is_python(code: str) -> None:
     ast.parse(code)
+
+
+def _exceptions() -> Iterator[type[BaseException]]:
+    """What rooms and modules export that can be raised or warned of."""
+    for each in pkgutil.walk_packages(simlib.__path__, "simlib."):
+        module = importlib.import_module(each.name)
+        for name in getattr(module, "__all__", ()):
+            value = getattr(module, name)
+            if isinstance(value, type) and issubclass(value, BaseException):
+                yield value
+
+
+def test_every_error_is_on_the_map() -> None:
+    page = PAGE.partition("## Errors")[2].partition("\n## ")[0]
+    named = set(re.findall(r"`(\w+(?:Error|Warning))`", page))
+    # Never seen from outside: each says to its neighbour that something is not as expected.
+    inside = {"NotHeldError", "TornError"}
+    missing = {
+        error.__name__
+        for error in _exceptions()
+        if error.__module__.startswith("simlib")
+        and not named & {base.__name__ for base in error.__mro__ if base.__module__ != "builtins"}
+    }
+    assert missing <= inside
+
+
+def test_decisions_are_listed_and_say_why() -> None:
+    folder = ROOT / "docs/decisions"
+    listed = re.findall(
+        r"^\| \[(\d{4})\]\((.+?)\) \| (.+) \|$", (folder / "README.md").read_text("utf-8"), re.M
+    )
+    assert [file for _, file, _ in listed] == sorted(path.name for path in folder.glob("0*.md"))
+    assert [int(number) for number, _, _ in listed] == list(range(1, len(listed) + 1))
+    for number, file, title in listed:
+        head, *parts = (folder / file).read_text("utf-8").strip().split("\n\n")
+        assert head == f"# {number} {title}"
+        kinds = [part.partition("**")[2].partition(".**")[0] for part in parts]
+        assert kinds == ["Context", "Decision", "Consequences"], file
