@@ -55,7 +55,7 @@ SUBROOMS: dict[str, dict[str, set[str]]] = {
         "events": {"calls", "point_to_point"},
         "consistency": {"publish_subscribe", "point_to_point"},
     },
-    "queues": {"file": set(), "sqlite": set(), "postgres": set()},
+    "queues": {"file": set(), "postgres": set(), "sqlite": set()},
 }
 
 # The only modules of such a room that know its inner rooms.
