@@ -9,7 +9,6 @@ from matplotlib.axes import Axes
 
 from ..analysis.metrics import quantity
 from ..analysis.result import Result
-from .ghost import GREY
 from .pictures import COLOURS, prepared
 
 __all__ = ["waterfall"]
@@ -18,7 +17,7 @@ __all__ = ["waterfall"]
 def waterfall(results: Mapping[str, Result], ax: Axes | None = None) -> Axes:
     """A line for each request of a page, from when it has a connection until it is answered.
 
-    Before that a thin grey line shows how long the page had to wait for a connection.
+    Before that a thin pale line shows how long the page had to wait for a connection.
 
     Parameters
     ----------
@@ -39,8 +38,9 @@ def waterfall(results: Mapping[str, Result], ax: Axes | None = None) -> Axes:
         created, started, finished = (
             result.columns[column] for column in ("created", "started", "finished")
         )
-        ax.hlines(rows, created, started, color=GREY, linewidth=0.4 * width)
-        ax.hlines(rows, started, finished, color=COLOURS[place % len(COLOURS)], linewidth=width)
+        colour = COLOURS[place % len(COLOURS)]
+        ax.hlines(rows, created, started, color=colour, linewidth=0.4 * width, alpha=0.4)
+        ax.hlines(rows, started, finished, color=colour, linewidth=width)
         middles.append(float(rows.mean()))
         summary = result.summary()
         requests, rounds = quantity(summary["requests"]), quantity(summary["rounds"])
