@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import html
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from math import inf
 from typing import Any
 
 import ipywidgets as widgets
-from matplotlib.axes import Axes
 
 from ..analysis.metrics import quantity, shown_as
 from ..analysis.result import Result
 from ..scenarios.base import PublishingScenario, Scenario
 from ..values import ParameterError
 from .controls import Choice, Control, Number, Status
-from .ghost import compared
 from .parameters import MOST, Choices, control_for
-from .pictures import Picture, axes, fit, show
+from .pictures import Picture
 from .plots import queue_over_time
+from .redrawn import Draw, Redrawn
 
 __all__ = ["Panel", "panel"]
 
-Draw = Callable[[Mapping[str, Result], Axes], object]
 Steps = Mapping[str, Mapping[str, Any]]
 
 ERROR = '<p class="panel-error" role="alert">{}</p>'
@@ -65,13 +63,12 @@ class Panel(widgets.VBox):  # type: ignore[misc]
         self.alt = ""
         """What is to be seen in the picture."""
         self._variants = variants
-        self._draw = draw
+        self._drawing = Redrawn(draw)
+        self._drawn = ""
         self._metrics = table
         self._paused = False
         self._arrivals = getattr(base, "interarrival", None)
         self._moved: set[str] = set()
-        self._last: dict[str, Result] = {}
-        self._picture: Picture | None = None
         self._steps = steps
         self.controls: dict[str, Control] = {
             name: control_for(base, name, choices) for name, choices in controls.items()
@@ -103,7 +100,7 @@ class Panel(widgets.VBox):  # type: ignore[misc]
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         """With the picture beside the widget, for readers that can't show widgets."""
-        return with_picture(super()._repr_mimebundle_(**options), self._picture)
+        return with_picture(super()._repr_mimebundle_(**options), self._drawing.picture)
 
     def set(self, **values: Any) -> None:
         """Move several controls at once, by name; the scenario runs once.
@@ -125,7 +122,7 @@ class Panel(widgets.VBox):  # type: ignore[misc]
         self._put(self._initial)
         self._arrivals = getattr(self.base, "interarrival", None)
         self._moved.clear()
-        self._last = self.results = {}
+        self._drawing.clear()
         self.run()
 
     def _put(self, values: Mapping[str, Any]) -> None:
@@ -150,8 +147,7 @@ class Panel(widgets.VBox):  # type: ignore[misc]
             self.error = None
             self._say("")
         try:
-            results = self._results()
-            self._last, self.results = self.results or self._last, results
+            self.results = self._results()
             self._show()
         except Exception as error:  # Nothing that a callback raises would be seen otherwise.
             self._fail(error, error_in_words(error), "stopped by an error")
@@ -171,14 +167,14 @@ class Panel(widgets.VBox):  # type: ignore[misc]
         }
 
     def _fail(self, error: BaseException, words: str, status: str) -> None:
-        self._last, self.results = self.results or self._last, {}
+        self.results = {}
         self.error = error
         self._say(words)
         self.status.tell(status)
 
     def _say(self, words: str) -> None:
         """What to read in place of the result, which goes on taking its place on the page."""
-        drawn = "" if self._picture is None else self._picture.svg(self.model_id)
+        drawn = self._drawn
         place = f'<div class="panel-gone" aria-hidden="true">{drawn}</div>' if drawn else ""
         error = ERROR.format(words) if words else ""
         self.picture.value = f'<div class="panel-place">{place}{error}</div>'
@@ -224,16 +220,10 @@ class Panel(widgets.VBox):  # type: ignore[misc]
         return dict(meaning) if name in self._steps else {name: meaning}
 
     def _show(self) -> None:
-        ax = axes(8, 3.6, layout=None)
-        assert isinstance(ax, Axes)
-        compared(self._draw, self.results, self._last, ax)
-        ax.minorticks_off()
-        fit(ax)
-        self._picture = show(ax)
-        if self._last:
-            self._picture.alt += " In grey: the run before."
-        self.alt = self._picture.alt
-        self.picture.value = f'<div class="panel-place">{self._picture.svg(self.model_id)}</div>'
+        picture = self._drawing.show(self.results)
+        self.alt = picture.alt
+        self._drawn = picture.svg(self.model_id)
+        self.picture.value = f'<div class="panel-place">{self._drawn}</div>'
         self.table.value = _table(self.results, self._metrics) + _doubts(self.results)
         self.table.remove_class("panel-gone")
 

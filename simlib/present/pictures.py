@@ -11,7 +11,6 @@ import io
 import re
 from collections.abc import Sequence
 from functools import cached_property
-from itertools import pairwise
 from typing import Any, Literal
 
 import matplotlib
@@ -24,9 +23,10 @@ __all__ = [
     "COLOURS",
     "MARKERS",
     "POINTS",
+    "STYLE",
+    "Margins",
     "Picture",
     "axes",
-    "fit",
     "legend",
     "prepared",
     "show",
@@ -59,6 +59,8 @@ STYLE: dict[Any, Any] = {
 }
 
 _GAP = 6  # pixels round a figure
+
+_DIGIT = re.compile(r"\d")
 
 POINTS = 800
 """The most points a line is drawn with; more can't be seen and take long."""
@@ -102,7 +104,7 @@ _PLAIN = tuple(
 )
 """What is left out of an SVG of matplotlib's, or said another way."""
 
-_TAG, _FINE = re.compile(r"<[^>]*>"), re.compile(r"(\.\d\d)\d+")
+_WORDS, _FINE = re.compile(r"(?<=>)([^<>\n]+)(?=</text>)"), re.compile(r"(?<=\.\d\d)\d+")
 
 _NAMES = re.compile(r'(\bid="|url\(#|\bhref="#)')
 
@@ -140,7 +142,10 @@ class Picture:
         for pattern, new in _PLAIN:
             drawn = pattern.sub(new, drawn)
         # Places finer than that can't be seen.
-        drawn = _TAG.sub(lambda tag: _FINE.sub(r"\1", tag[0]), drawn)
+        parts = _WORDS.split(drawn)
+        drawn = "".join(
+            part if place % 2 else _FINE.sub("", part) for place, part in enumerate(parts)
+        )
         width, height = (round(96 * inches) for inches in self.figure.get_size_inches())
         start = (
             f'<svg role="img" aria-label="{html.escape(self.alt)}" '
@@ -178,18 +183,50 @@ def show(drawn: Axes, title: str = "", alt: str = "") -> Picture:
     return Picture(figure, " ".join(filter(None, [alt or (title and f"{title}."), *labels])))
 
 
-def fit(ax: Axes) -> None:
-    """Margins as wide as what stands beside the Axes; faster than a constrained layout."""
-    figure = ax.get_figure(root=True)
-    assert isinstance(figure, Figure)
-    with matplotlib.rc_context(STYLE):
-        around = ax.get_tightbbox()
+class Margins:
+    """Margins as wide as what stands beside the Axes; faster than a constrained layout.
+
+    What stands there is measured once for labels of each length, for digits are equally wide.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, ...], tuple[float, float, float, float]] = {}
+
+    def fit(self, ax: Axes) -> None:
+        """Give the figure the margins for what is drawn on its only Axes."""
+        figure = ax.get_figure(root=True)
+        assert isinstance(figure, Figure)
+        with matplotlib.rc_context(STYLE):
+            beside = _beside(ax)
+            margins = self._known.get(beside)
+            if margins is None or ax.texts:  # These stand anywhere.
+                margins = self._known[beside] = _margins(ax, figure)
+        figure.subplots_adjust(*margins)
+
+
+def _beside(ax: Axes) -> tuple[str, ...]:
+    """What may stand outside the Axes; of the numbers along each axis the longest."""
+    said = [ax.get_title("left"), ax.get_xlabel(), ax.get_ylabel()]
+    for axis in (ax.xaxis, ax.yaxis):
+        marks = axis.get_major_formatter().format_ticks(list(axis.get_majorticklocs()))
+        said.append(max((_DIGIT.sub("0", mark) for mark in marks), key=len, default=""))
+    legend = ax.get_legend()
+    named = [text.get_text() for text in legend.get_texts()] if legend else []
+    return (*said, *named)
+
+
+def _margins(ax: Axes, figure: Figure) -> tuple[float, float, float, float]:
+    """Where the Axes should begin and end: left, bottom, right, top, as parts of the figure."""
+    around = ax.get_tightbbox()
     assert around is not None
     inner, (width, height) = ax.get_position(), figure.bbox.size
-    figure.subplots_adjust(
+    # The last number below may stand at the very end of the axis another time.
+    half = max((each.get_window_extent().width / 2 for each in ax.get_xticklabels()), default=0)
+    right = max(around.x1, inner.x1 * width + half)
+    return (
         inner.x0 + (_GAP - around.x0) / width,
         inner.y0 + (_GAP - around.y0) / height,
-        inner.x1 + (width - around.x1 - _GAP) / width,
+        inner.x1 + (width - right - _GAP) / width,
         inner.y1 + (height - around.y1 - _GAP) / height,
     )
 
@@ -207,10 +244,19 @@ def thinned(
     """At most POINTS points that keep the highest and the lowest value of each stretch."""
     if len(times) <= POINTS:
         return times, values
-    edges = np.linspace(0, len(times), POINTS // 2 + 1).astype(int)
-    keep = set()
-    for start, end in pairwise(edges.tolist()):
-        stretch = values[start:end]
-        keep |= {start + int(stretch.argmax()), start + int(stretch.argmin())}
-    chosen = np.array(sorted(keep))
+    edges = np.linspace(0, len(times), POINTS // 2 + 1).astype(int)[:-1]
+    keep = [
+        _firsts(values == np.repeat(ufunc.reduceat(values, edges), lengths), edges)
+        for lengths in [np.diff(edges, append=len(times))]
+        for ufunc in (np.maximum, np.minimum)
+    ]
+    chosen = np.unique(np.concatenate(keep))
     return times[chosen], values[chosen]
+
+
+def _firsts(
+    found: np.ndarray[tuple[int], np.dtype[np.bool_]], edges: np.ndarray[tuple[int], np.dtype[Any]]
+) -> np.ndarray[tuple[int], np.dtype[Any]]:
+    """The first place in each stretch where something was found, as it is in all of them."""
+    places = np.flatnonzero(found)
+    return places[np.searchsorted(places, edges)]
