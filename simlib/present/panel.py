@@ -141,8 +141,7 @@ class Panel(widgets.VBox):  # type: ignore[misc]
         A run that is interrupted, by the Stop button or from the kernel's menu, shows nothing new.
         """
         begun = time.perf_counter()
-        self.status.tell("running …", running=True)
-        self.status.part = 0.0
+        self.status.begin()
         if self.error is not None:
             self.error = None
             self._say("")
@@ -156,7 +155,7 @@ class Panel(widgets.VBox):  # type: ignore[misc]
             raise
         else:
             took = quantity(time.perf_counter() - begun, "s", 2)
-            self.status.tell(f"done in {took}")
+            self.status.end(f"done in {took}", part=1.0)
 
     def _results(self) -> dict[str, Result]:
         scenario = self._scenario()
@@ -170,7 +169,7 @@ class Panel(widgets.VBox):  # type: ignore[misc]
         self.results = {}
         self.error = error
         self._say(words)
-        self.status.tell(status)
+        self.status.end(status)
 
     def _say(self, words: str) -> None:
         """What to read in place of the result, which goes on taking its place on the page."""
@@ -188,7 +187,7 @@ class Panel(widgets.VBox):  # type: ignore[misc]
             self.run()
 
     def _advance(self, finished: int, part: float) -> None:
-        self.status.part = (finished + part) / len(self._variants)
+        self.status.advance((finished + part) / len(self._variants))
 
     def _scenario(self) -> Scenario:
         """What the controls stand for, with the arrivals as they were if nothing moved them."""

@@ -88,25 +88,31 @@ def prepared(ax: Axes | None) -> Axes:
     return made
 
 
-_PLAIN = tuple(
-    (re.compile(pattern, re.DOTALL), new)
-    for pattern, new in (
-        (r"^.*?(?=<svg )", ""),  # a page has its own declarations
-        (r"<metadata>.*?</metadata>", ""),
-        (r"<defs>\s*<style.*?</defs>", ""),  # it would hold for the whole page
-        (r'(?<=<svg )[^>]*?(viewBox="[^"]*")[^>]*', r"\1"),
-        (r'<g id="[^"]*"', "<g"),
-        (r"; font-family: [^;\"]*", ""),
-        (r"#000000", "currentColor"),
-        (r"xlink:href", "href"),
-        (r"\n *(?=[LMz\"<])", " "),
-    )
+_HEAD = re.compile(r"^.*?<svg [^>]*?(viewBox=\"[^\"]*\").*?</style>\s*</defs>", re.DOTALL)
+"""What stands in an SVG of matplotlib's before the drawing, and would hold for the whole page."""
+
+_PLAIN = (
+    (re.compile(r'<g id="[^"]*"'), "<g"),
+    (re.compile(r"; font-family: [^;\"]*"), ""),
+    (re.compile(r"\n *"), " "),
+    (re.compile(r"(?<=\.\d\d)\d+"), ""),  # finer places can't be seen
 )
-"""What is left out of an SVG of matplotlib's, or said another way."""
+"""What is left out of the drawing, or said another way."""
 
-_WORDS, _FINE = re.compile(r"(?<=>)([^<>\n]+)(?=</text>)"), re.compile(r"(?<=\.\d\d)\d+")
+_WORDS = re.compile(r"(>[^<>\n]+</text>)")
 
-_NAMES = re.compile(r'(\bid="|url\(#|\bhref="#)')
+_NAMES = (' id="', "url(#", 'href="#')
+"""What stands before the name of a part."""
+
+
+def _plain(drawn: str, prefix: str) -> str:
+    """A part of a drawing without words, short, and with names that are its own."""
+    for pattern, new in _PLAIN:
+        drawn = pattern.sub(new, drawn)
+    drawn = drawn.replace("#000000", "currentColor").replace("xlink:href", "href")
+    for before in _NAMES:
+        drawn = drawn.replace(before, f"{before}{prefix}-")
+    return drawn
 
 
 class Picture:
@@ -139,20 +145,17 @@ class Picture:
         with matplotlib.rc_context(STYLE):
             self.figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
         drawn = buffer.getvalue()
-        for pattern, new in _PLAIN:
-            drawn = pattern.sub(new, drawn)
-        # Places finer than that can't be seen.
-        parts = _WORDS.split(drawn)
-        drawn = "".join(
-            part if place % 2 else _FINE.sub("", part) for place, part in enumerate(parts)
-        )
+        head = _HEAD.match(drawn)
+        assert head is not None
         width, height = (round(96 * inches) for inches in self.figure.get_size_inches())
         start = (
             f'<svg role="img" aria-label="{html.escape(self.alt)}" '
             f'width="{width}" height="{height}" fill="currentColor" '
-            'font-family="DejaVu Sans, Verdana, sans-serif" stroke-linejoin="round" '
+            f'font-family="DejaVu Sans, Verdana, sans-serif" stroke-linejoin="round" {head[1]}>'
         )
-        return _NAMES.sub(rf"\g<1>{prefix}-", drawn.replace("<svg ", start, 1))
+        parts = _WORDS.split(drawn[head.end() :])
+        parts[::2] = [_plain(part, prefix) for part in parts[::2]]
+        return start + "".join(parts)
 
     def _repr_html_(self) -> str:
         data = base64.b64encode(self.png).decode()
