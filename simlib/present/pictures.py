@@ -9,7 +9,6 @@ import base64
 import html
 import io
 import re
-from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Literal
 
@@ -69,23 +68,19 @@ POINTS = 800
 def axes(
     width: float = 8,
     height: float = 4,
-    columns: int = 1,
     layout: Literal["constrained"] | None = "constrained",
-) -> Axes | Sequence[Axes]:
-    """Empty Axes on a figure of their own, one or a row of them; sizes in inches."""
+) -> Axes:
+    """Empty Axes on a figure of their own; sizes in inches."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(width, height), layout=layout)
-        made = figure.subplots(1, columns, squeeze=False)[0]
-    return made[0] if columns == 1 else list(made)
+        return figure.add_subplot()
 
 
 def prepared(ax: Axes | None) -> Axes:
     """Where to draw: what was given, or Axes on a figure of their own."""
     if ax is not None:
         return ax
-    made = axes()
-    assert isinstance(made, Axes)
-    return made
+    return axes()
 
 
 _HEAD = re.compile(r"^.*?<svg [^>]*?(viewBox=\"[^\"]*\").*?</style>\s*</defs>", re.DOTALL)

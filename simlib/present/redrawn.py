@@ -40,7 +40,6 @@ class Redrawn:
     def clear(self) -> None:
         """Begin anew, without a run before."""
         made = axes(*SIZE, layout=None)
-        assert isinstance(made, Axes)
         self.picture: Picture | None = None
         """What was shown last; none after an error while it was drawn."""
         self._ax = made
