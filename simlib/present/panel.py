@@ -230,7 +230,7 @@ def _table(results: Mapping[str, Result], metrics: Sequence[str]) -> str:
     scenarios = [result.scenario for result in results.values()]
     publishing = [each for each in scenarios if isinstance(each, PublishingScenario)]
     if len(publishing) == len(scenarios):
-        rows["messages that arrive"] = [f"{quantity(each.arrival_rate)}/s" for each in publishing]
+        rows["messages that arrive"] = [quantity(each.arrival_rate, "1/s") for each in publishing]
         rows["load"] = [quantity(each.load, "%") for each in publishing]
     summaries = [result.summary() for result in results.values()]
     unfinished = any(summary["unfinished"] for summary in summaries)
