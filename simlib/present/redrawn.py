@@ -78,6 +78,10 @@ class Redrawn:
             artist.remove()
         self._before = fading
         ax.containers.clear()  # A legend would name what they hold.
+        for other in ax.figure.axes[1:]:
+            other.remove()
+        for place in ("left", "center", "right"):
+            ax.set_title("", loc=place)
         _fade(ax)
 
 
