@@ -117,8 +117,8 @@ def test_what_makes_no_sense_is_refused_before_anything_runs(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("run", "Nothing"), "there is no scenario 'Nothing'; there are ClosedLoop,"),
-        (("run",), "name a scenario: ClosedLoop,"),
+        (("run", "Nothing"), "there is no scenario 'Nothing'; there are ApiStyles,"),
+        (("run",), "name a scenario: ApiStyles,"),
         (("walk", "PointToPoint"), "invalid choice: 'walk'"),
         (("list", "PointToPoint"), "list takes nothing but --json"),
         (("sweep", "PointToPoint"), "required: --over"),

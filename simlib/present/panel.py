@@ -20,7 +20,7 @@ from .parameters import MOST, Choices, control_for
 from .pictures import Picture
 from .redrawn import Draw, Redrawn
 
-__all__ = ["Panel", "error_in_words", "panel", "with_picture"]
+__all__ = ["Panel", "panel"]
 
 Steps = Mapping[str, Mapping[str, Any]]
 
