@@ -14,6 +14,7 @@ from ..calls.front import FrontService
 from ..draws import Draws
 from ..environment import Environment, Timer
 from ..faults import Faults
+from ..network import Link
 from ..point_to_point.queue import SimQueue
 from ..record import Record
 
@@ -32,8 +33,8 @@ class EventPublisher(FrontService):
         Of each subscriber, with a row for each event.
     threads : int
         How many events are published at once.
-    network : float
-        Seconds that anything is under way from or to the publisher.
+    network : float or Link
+        The way from or to the publisher; a number is its latency (s).
     """
 
     def __init__(
@@ -43,7 +44,7 @@ class EventPublisher(FrontService):
         records: Sequence[Record],
         *,
         threads: int,
-        network: float,
+        network: float | Link,
     ) -> None:
         super().__init__(env, door, threads, network)
         self.calls = 0

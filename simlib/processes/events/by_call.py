@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from math import isnan, nan
+from collections.abc import Generator, Iterable, Sequence
+from math import inf, isnan, nan
 from typing import Any
 
 from ...calls import Request
@@ -13,6 +13,7 @@ from ..calls.service import Service
 from ..draws import Draws
 from ..environment import Environment, Timer
 from ..faults import Faults
+from ..network import Link
 from ..point_to_point.queue import SimQueue
 from ..record import Record
 from .base import EventPublisher
@@ -115,7 +116,7 @@ class WebhookPublisher(EventPublisher):
         receivers: Sequence[Receiver],
         *,
         threads: int,
-        network: float,
+        network: float | Link,
         timeout: float,
         attempts: int,
         backoff: float,
@@ -125,6 +126,8 @@ class WebhookPublisher(EventPublisher):
         self.given_up: list[tuple[int, int]] = []
         """Subscriber and number of each event that was given up."""
         self._receivers = receivers
+        # For calls that get across only after the time for their answer is up.
+        self._behind = self.network.connect(self._arrive_late, 0)
         self._timeout = timeout
         self._attempts = attempts
         self._backoff = backoff
@@ -145,10 +148,28 @@ class WebhookPublisher(EventPublisher):
     def _call(self, receiver: Receiver, number: int, timer: Timer) -> Generator[Timer, Any, bool]:
         """Call once; whether an answer came in time."""
         self.calls += 1
-        gives_up = self.env.now + self._timeout
-        yield timer.at(self.env.now + self.network)
-        # What is answered later than this is on its way back when the time is up.
-        call = receiver.call(number, deadline=gives_up - self.network)
-        reply = yield from call.wait(timer)
-        yield timer.at(self.env.now + self.network if reply.ok else gives_up)
-        return reply.ok
+        network, gives_up = self.network, self.env.now + self._timeout
+        there = network.arrives(self.env.now)
+        # What is answered later than this is still on its way back when the time is up.
+        deadline = gives_up - network.latency
+        if there > deadline:
+            if self._behind is not None and there < inf:
+                self._behind.send((receiver, number), there)
+            yield timer.at(gives_up)
+            return False
+        yield timer.at(there)
+        reply = yield from receiver.call(number, deadline=deadline).wait(timer)
+        back = network.arrives(self.env.now) if reply.ok else inf
+        # Without a delay it is in time, whatever the rounding says.
+        in_time = back <= max(gives_up, self.env.now + network.latency)
+        yield timer.at(back if in_time else gives_up)
+        return in_time
+
+    def under_way(self) -> Iterable[tuple[Receiver, int]]:
+        """Calls that are still to arrive, and nobody waits for an answer."""
+        return [] if self._behind is None else [call for _, call in self._behind.under_way]
+
+    @staticmethod
+    def _arrive_late(call: tuple[Receiver, int]) -> None:
+        receiver, number = call
+        receiver.call(number).cancel()

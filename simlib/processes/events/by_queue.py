@@ -12,6 +12,7 @@ from ...broker import Broker, Channel, Delivery
 from ..draws import Draws
 from ..environment import Environment, Timer
 from ..faults import Faults
+from ..network import Link, across
 from ..point_to_point.queue import SimQueue
 from ..record import Record
 from .base import EventPublisher, EventWorker
@@ -43,7 +44,7 @@ class FanoutPublisher(EventPublisher):
         exchange: str,
         *,
         threads: int,
-        network: float,
+        network: float | Link,
         store: float,
     ) -> None:
         super().__init__(env, door, records, threads=threads, network=network)
@@ -55,12 +56,12 @@ class FanoutPublisher(EventPublisher):
 
     def publish(self, number: int, timer: Timer) -> Generator[Timer, Any, None]:
         self.calls += 1
-        yield timer.at(self.env.now + self.network + self._store)
+        yield timer.at(self.network.arrives(self.env.now) + self._store)
         self.note_stored(number)
         self._broker.publish(self._exchange, "", b"%d" % number, persistent=True)
         held = sum(queue.ready + queue.unacked for queue in self._broker.queues.values())
         self.stored_max = max(self.stored_max, held)
-        yield timer.at(self.env.now + self.network)
+        yield timer.at(self.network.arrives(self.env.now))
 
 
 class QueueReader(EventWorker):
@@ -80,8 +81,8 @@ class QueueReader(EventWorker):
         The work that each event brings (s).
     faults : Faults
         When it is down.
-    network : float
-        Seconds that a delivery or an ack is under way.
+    network : float or Link
+        The way of a delivery or an ack; a number is its latency (s).
     prefetch : int
         The most messages it holds without an ack.
     """
@@ -95,7 +96,7 @@ class QueueReader(EventWorker):
         work: Draws,
         *,
         faults: Faults,
-        network: float,
+        network: float | Link,
         prefetch: int,
     ) -> None:
         super().__init__(env, record, work, faults)
@@ -103,7 +104,7 @@ class QueueReader(EventWorker):
         """How many events are done whose acks are under way."""
         self._broker = broker
         self._queue = queue
-        self._network = network
+        self._network = across(env, network)
         self._prefetch = prefetch
         self._held: deque[Delivery] = deque()
         self._idle: Timer | None = None
@@ -115,18 +116,19 @@ class QueueReader(EventWorker):
         channel = self._broker.channel()
 
         def deliver(delivery: Delivery) -> None:
-            self._later(self._network, lambda: self._arrive(channel, delivery))
+            self._later(lambda: self._arrive(channel, delivery))
 
         channel.consume(self._queue, deliver, prefetch=self._prefetch)
         return channel
 
-    def _later(self, seconds: float, act: Callable[[], object]) -> None:
+    def _later(self, act: Callable[[], object]) -> None:
         """Have something done when a message has crossed the network."""
 
         def arrive(_: Event) -> None:
             act()
 
-        self.env.timeout(seconds).callbacks.append(arrive)
+        way = self._network.arrives(self.env.now) - self.env.now
+        self.env.timeout(way).callbacks.append(arrive)
 
     def _arrive(self, channel: Channel, delivery: Delivery) -> None:
         if channel is not self._channel or self.faults.up_at(self.env.now) > self.env.now:
@@ -153,7 +155,7 @@ class QueueReader(EventWorker):
 
     def _ack(self, channel: Channel, delivery: Delivery) -> None:
         self.acking += 1
-        self._later(self._network, lambda: self._acked(channel, delivery))
+        self._later(lambda: self._acked(channel, delivery))
 
     def _acked(self, channel: Channel, delivery: Delivery) -> None:
         self.acking -= 1
@@ -168,6 +170,6 @@ class QueueReader(EventWorker):
             self._held.clear()
             # The end of the connection gets to the broker after the last ack.
             channel = self._channel
-            self._later(self._network, channel.close)
+            self._later(channel.close)
             yield timer.at(outage.end)
             self._channel = self._connect()

@@ -12,6 +12,7 @@ from ...stores import EventTable
 from ..draws import Draws
 from ..environment import Environment, Timer
 from ..faults import Faults
+from ..network import Link, across
 from ..point_to_point.queue import SimQueue
 from ..record import Record
 from .base import EventPublisher, EventWorker
@@ -40,7 +41,7 @@ class TablePublisher(EventPublisher):
         table: EventTable,
         *,
         threads: int,
-        network: float,
+        network: float | Link,
         store: float,
     ) -> None:
         super().__init__(env, door, records, threads=threads, network=network)
@@ -49,10 +50,10 @@ class TablePublisher(EventPublisher):
 
     def publish(self, number: int, timer: Timer) -> Generator[Timer, Any, None]:
         self.calls += 1
-        yield timer.at(self.env.now + self.network + self._store)
+        yield timer.at(self.network.arrives(self.env.now) + self._store)
         self.note_stored(number)
         self._table.add(number)
-        yield timer.at(self.env.now + self.network)
+        yield timer.at(self.network.arrives(self.env.now))
 
 
 class TableReader(EventWorker):
@@ -70,8 +71,8 @@ class TableReader(EventWorker):
         The work that each event brings (s).
     faults : Faults
         When it is down.
-    network : float
-        Seconds that anything is under way to the database or back.
+    network : float or Link
+        The way to the database or back; a number is its latency (s).
     read : float
         Seconds that the database takes to find what is new.
     polling : float or None
@@ -91,7 +92,7 @@ class TableReader(EventWorker):
         work: Draws,
         *,
         faults: Faults,
-        network: float,
+        network: float | Link,
         read: float,
         polling: float | None,
         first: float,
@@ -102,7 +103,7 @@ class TableReader(EventWorker):
         """How many times it has looked."""
         self._table = table
         self._subscriber = subscriber
-        self._network = network
+        self._network = across(env, network)
         self._read = read
         self._polling = polling
         self._more = more
@@ -124,11 +125,11 @@ class TableReader(EventWorker):
         while True:
             yield from self.wait_until_up(timer)
             asked = env.now
-            yield timer.at(asked + self._network + self._read)
+            yield timer.at(self._network.arrives(asked) + self._read)
             self.reads += 1
             self._notified = False
             events = self._table.after_position(self._subscriber)
-            yield timer.at(env.now + self._network)
+            yield timer.at(self._network.arrives(env.now))
             if self.faults.down_at(asked) <= env.now:
                 continue
             for last, number in events:
@@ -150,7 +151,7 @@ class TableReader(EventWorker):
         if not self._notified:
             self._asleep = timer
             yield timer
-        yield timer.at(self.env.now + self._network)
+        yield timer.at(self._network.arrives(self.env.now))
 
     def _notify(self) -> None:
         self._notified = True

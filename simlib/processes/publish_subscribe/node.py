@@ -15,6 +15,7 @@ from ...broker.messages import Properties, properties_of
 from ...queues import MessageQueue
 from ..environment import Environment, Timer
 from ..line import Line, do
+from ..network import Link, across
 from ..record import Ledger, Record
 
 __all__ = ["BrokerNode"]
@@ -43,8 +44,8 @@ class BrokerNode:
     env : Environment
     publish_cost, deliver_cost : float
         Time that a publish and a delivery take the broker's machine (s).
-    network : float
-        Time that anything is under way between the broker and whoever uses it, each way (s).
+    network : float or Link
+        The way between the broker and whoever uses it, each way; a number is its latency (s).
     dead_letters : collection of str
         Queues whose messages count as dead letters, and no more as waiting to be done.
     record : Record, optional
@@ -57,11 +58,11 @@ class BrokerNode:
         *,
         publish_cost: float = 0.0,
         deliver_cost: float = 0.0,
-        network: float = 0.0,
+        network: float | Link = 0.0,
         dead_letters: Collection[str] = (),
         record: Record | None = None,
     ) -> None:
-        times = {"publish_cost": publish_cost, "deliver_cost": deliver_cost, "network": network}
+        times = {"publish_cost": publish_cost, "deliver_cost": deliver_cost}
         for name, seconds in times.items():
             if not (seconds >= 0 and isfinite(seconds)):
                 raise ValueError(f"{name} must be >= 0 s, got {seconds!r}")
@@ -69,10 +70,10 @@ class BrokerNode:
         self.broker = Broker(clock=env.clock, on_death=self._died)
         self.publish_cost = publish_cost
         self.deliver_cost = deliver_cost
-        self.network = network
+        self.network = across(env, network)
         self.dead_letters = frozenset(dead_letters)
         self.record = Record() if record is None else record
-        for name in ("delivered", "left", *(["acked"] if network else [])):
+        for name in ("delivered", "left", *(["acked"] if self.network.takes_time else [])):
             self.record.add(name)
         for name in ("message", "queue", "subscriber"):
             self.record.label(name)

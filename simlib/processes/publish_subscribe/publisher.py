@@ -12,7 +12,6 @@ from ...broker.messages import Properties, properties_of
 from ...distributions import BLOCK, Distribution
 from ..arrivals import first
 from ..environment import Environment, Timer
-from ..line import Line
 from .node import BrokerNode
 
 __all__ = ["BrokerPublisher", "Confirms"]
@@ -89,8 +88,9 @@ class BrokerPublisher:
         """From when a message was due until the publisher knew that the broker has it (s)."""
         self._timer: Timer | None = None
         self._waiting = False
-        self._out = Line(env, node.receive, 1) if node.network else None
-        self._back = Line(env, self.confirmed, 0) if node.network else None
+        self._there = self._home = node.network
+        self._out = self._there.connect(node.receive, 1)
+        self._back = self._home.connect(self.confirmed, 0)
         blocks = first(messages, interarrival.instants(env.stream(name)))
         if isinstance(keys, Mapping):
             each = self._draw(keys, f"{name} keys")
@@ -128,7 +128,7 @@ class BrokerPublisher:
         # At instant 0, too, the consumers are there before the first message.
         yield timer.at(env._now)
         waits = self.confirms != "none"
-        send = self._send if waits or self.node.network or self.node.publish_cost else self._put
+        send = self._send if waits or self._out is not None or self.node.publish_cost else self._put
         for created in chain.from_iterable(blocks):
             if created > env._now:
                 yield timer.at(created)
@@ -155,7 +155,7 @@ class BrokerPublisher:
         if self._out is None:
             self.node.receive(publish)
         else:
-            self._out.send(publish, self.env._now + self.node.network)
+            self._out.send(publish, self._there.arrives(self.env._now))
 
     def _arrive(self, key: str, number: int, created: float) -> None:
         """Publish what has arrived at the broker, and send back its confirm."""
@@ -165,4 +165,4 @@ class BrokerPublisher:
         if self._back is None:
             self.confirmed((taken, created))
         else:
-            self._back.send((taken, created), self.env._now + node.network)
+            self._back.send((taken, created), self._home.arrives(self.env._now))

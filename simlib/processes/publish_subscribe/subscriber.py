@@ -142,9 +142,10 @@ class Subscriber:
         # Where in the record the attempts are that go on although their connection is gone.
         self._vain: dict[Timer, int] = {}
         self._epoch = 0
-        network = node.network
-        self._in = Line(env, self._receive, 0) if network or node.deliver_cost else None
-        self._out = Line(env, do, 0) if network else None
+        self._network = network = node.network
+        timed = network.takes_time or node.deliver_cost
+        self._in = Line(env, self._receive, 0) if timed else None
+        self._out = network.connect(do, 0)
         # Whether a delivery is there as soon as it is sent, whatever happens; that saves a call.
         self._at_once = self._in is None and not mishaps.delivery_lost
         self._session: _Session | None = None
@@ -240,7 +241,7 @@ class Subscriber:
         if self._out is None:
             act()
         else:
-            self._out.send(act, self.env.now + self.node.network)
+            self._out.send(act, self._network.arrives(self.env.now))
 
     # Deliveries
 
@@ -272,7 +273,7 @@ class Subscriber:
         elif self._in is None:
             self._receive(held)
         else:
-            self._in.send(held, node.occupy(node.deliver_cost) + node.network)
+            self._in.send(held, self._network.arrives(node.occupy(node.deliver_cost)))
 
     def _receive(self, held: Held) -> None:
         if held[1].open:
@@ -365,7 +366,7 @@ class Subscriber:
             if self.auto_ack:
                 continue
             if self._out is not None:
-                self._out.send(partial(self._ack, held, start), end + self.node.network)
+                self._out.send(partial(self._ack, held, start), self._network.arrives(end))
             else:
                 session.channel.ack(delivery.delivery_tag)
 
