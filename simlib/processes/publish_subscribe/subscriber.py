@@ -13,7 +13,7 @@ from ...distributions import Distribution, Uniform
 from ..attempts import DONE, FAILED, INTERRUPTED
 from ..draws import Draws, happens, stream, uniforms
 from ..environment import Environment, Timer
-from ..faults import NO_FAULTS, Faults
+from ..faults import NO_FAULTS, Faults, Window
 from ..line import Line, do
 from .mishaps import NO_MISHAPS, Mishaps
 from .node import BrokerNode
@@ -153,8 +153,7 @@ class Subscriber:
         """Which of the broker's subscribers it is, from 0; what a label ``subscriber`` says."""
         node.on_restart.append(self._meet_another_broker)
         env.process(self._begin(0.0))
-        if faults.outages:
-            env.process(self._go_down())
+        faults.tell(env, self._go_down)
 
     # Hooks
 
@@ -227,14 +226,11 @@ class Subscriber:
         while self._idle:
             self._idle.popleft().fire(None)
 
-    def _go_down(self) -> Generator[Timer, Any, None]:
-        timer = Timer(self.env, 0)
-        for outage in self.faults.outages:
-            yield timer.at(outage.start)
-            # After a crash it may be down already.
-            if self._session is not None and self._session.open:
-                self._die("outage")
-                self.env.process(self._begin(outage.end))
+    def _go_down(self, outage: Window) -> None:
+        # After a crash it may be down already.
+        if self._session is not None and self._session.open:
+            self._die("outage")
+            self.env.process(self._begin(outage.end))
 
     def _tell(self, act: Callable[[], object]) -> None:
         """Let the broker do something, when word of it has got there."""
