@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import inf, isfinite
 from typing import Any, final
 
 from ..distributions import Distribution
 from .draws import happens, samples
 from .environment import Environment
-from .faults import NO_FAULTS, Faults
+from .faults import NO_FAULTS, Faults, Outage
 from .line import Line
 
 __all__ = ["Link", "across"]
@@ -99,6 +99,9 @@ class Link:
         return Line(self.env, arrive, priority) if self.takes_time else None
 
 
-def across(env: Environment, network: float | Link) -> Link:
-    """The link that is given, or one of so many seconds."""
-    return network if isinstance(network, Link) else Link(env, network)
+def across(env: Environment, network: float | Link, outages: Sequence[Outage] = ()) -> Link:
+    """The link that is given, or one of so many seconds, with what befalls the network."""
+    if isinstance(network, Link):
+        return network
+    faults = Faults(outages, env, "outage of the network") if outages else NO_FAULTS
+    return Link(env, network, faults=faults)

@@ -6,7 +6,7 @@ from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Generator, Mapping
 from dataclasses import replace
-from math import inf, isfinite, isnan, nan
+from math import isfinite, isnan, nan
 from operator import methodcaller
 from typing import Any
 
@@ -17,6 +17,7 @@ from ..environment import Environment, Timer
 from ..line import Line, do
 from ..network import Link, across
 from ..record import Ledger, Record
+from .alarm import Alarm
 
 __all__ = ["BrokerNode"]
 
@@ -97,7 +98,9 @@ class BrokerNode:
         self.vanished = 0
         """Copies that were acked for the broker when their consumer crashed."""
         self.on_restart: list[Callable[[], object]] = []
-        """Called after a restart of the broker: whoever has a connection needs another one."""
+        """Called when the broker goes down: whoever has a connection has none any more."""
+        self.on_return: list[Callable[[], object]] = []
+        """Called when the broker is back: who needs a connection can have one."""
         self.deliveries = 0
         """How many deliveries there were."""
         self.latest = array("q")
@@ -118,15 +121,25 @@ class BrokerNode:
         self._former: list[QueueState] = []
         self._free_at = 0.0
         self._inside = Line(env, do, 1) if publish_cost else None
-        self._timed = False
-        self._alarm = inf
-        env.process(self._notice_times())
+        self.alarm = Alarm(env, self.broker)
+        self.up = True
+        """Whether the broker is there for those who use it."""
+        env.process(self._begin())
+
+    def _begin(self) -> Generator[Timer, Any, None]:
+        yield Timer(self.env, 0).at(self.env._now)
+        for name in self.broker.queues:
+            self._place(name)
+        self.alarm.look_for_times()
 
     # Messages come
 
     def receive(self, publish: Callable[[], object]) -> None:
-        """Do a publish that has arrived, as soon as the machine gets round to it."""
-        if self._inside is None:
+        """Do a publish that has arrived, as soon as the machine gets round to it.
+
+        While the broker is down it is done at once, and finds nobody there: ``up`` is False.
+        """
+        if self._inside is None or not self.up:
             publish()
         else:
             self._inside.send(publish, self.occupy(self.publish_cost))
@@ -187,9 +200,9 @@ class BrokerNode:
             self._new_row(reached[0], body)
         elif refused or not reached or reached != copied:
             self._note_copies(reached, refused, body)
-        if self._timed or properties.expiration is not None:
-            self._timed = True
-            self.watch()
+        if self.alarm.timed or properties.expiration is not None:
+            self.alarm.timed = True
+            self.alarm.watch()
         return not refused
 
     def _note_copies(self, reached: list[str], refused: list[str], body: bytes) -> None:
@@ -348,38 +361,6 @@ class BrokerNode:
                 replayed += 1
         return replayed
 
-    # Time
-
-    def watch(self) -> None:
-        """Look again when something falls due in the broker by itself."""
-        due = self.env._now + self.broker.due_in()
-        if due < self._alarm:
-            self._alarm = due
-            self.env.process(self._look_again(due))
-
-    @property
-    def timed(self) -> bool:
-        """Whether anything falls due in the broker by the mere passing of time."""
-        return self._timed
-
-    def _notice_times(self) -> Generator[Timer, Any, None]:
-        yield Timer(self.env, 0).at(self.env._now)
-        for name in self.broker.queues:
-            self._place(name)
-        self._timed = self._timed or any(
-            state.options.message_ttl is not None
-            or state.options.expires is not None
-            or self.broker.queue(name).storage.lease is not None
-            for name, state in self.broker.queues.items()
-        )
-
-    def _look_again(self, due: float) -> Generator[Timer, Any, None]:
-        yield Timer(self.env, 0).at(due)
-        if due == self._alarm:
-            self._alarm = inf
-        self.broker.pump()
-        self.watch()
-
     # Ends
 
     def restart(self, stop: Callable[[MessageQueue], object] = methodcaller("close")) -> None:
@@ -387,6 +368,24 @@ class BrokerNode:
 
         All channels are closed, and subscribers connect again.
         """
+        self.go_down(stop)
+        self.come_back()
+
+    def go_down(self, stop: Callable[[MessageQueue], object]) -> None:
+        """Stop the broker, now, and with it all connections; what that loses is lost.
+
+        Until it is told to come back nobody can use it. Publishes that the machine had not got
+        round to find nobody there, like those that arrive.
+        """
+        self.up = False
+        self.alarm.stop()
+        if self._inside is not None:
+            unread = [publish for _, publish in self._inside.under_way]
+            self._inside.under_way.clear()
+            for publish in unread:
+                publish()
+        self.busy -= max(0.0, self._free_at - self.env._now)
+        self._free_at = self.env._now
         before = self.broker.queues
         self.broker.restart(stop)
         after = self.broker.queues
@@ -406,12 +405,19 @@ class BrokerNode:
         # A queue that kept nothing has lost everything. Of one that a power cut left with a part,
         # nobody can tell which part: its messages count as waiting until they come.
         kept = {name for name in after if after[name].ready}
-        for connect in self.on_restart:
-            connect()
+        for told in self.on_restart:
+            told()
         for home, rows in self._rows.items():
             for row in rows.values():
                 if home and self._moved_to.get(row, home) not in kept:
                     self._forget(row)
+
+    def come_back(self) -> None:
+        """The broker is up again, now, with what it has kept."""
+        self.up = True
+        self.alarm.go_on()
+        for told in self.on_return:
+            told()
 
     def _forget(self, row: int) -> None:
         """Note that a copy is lost, if it was in the broker."""

@@ -22,7 +22,8 @@ class PaymentPublisher(BrokerPublisher):
     """Publishes payments, and sends again what is not confirmed in time.
 
     The body is a JSON object with ``order``, the message's number, ``amount``, and ``copy``, which
-    counts from 1 how many times it was sent. Nobody waits for a confirm, and each has a time limit
+    counts from 1 how many times it was sent. What finds the broker down is as good as lost on the
+    way. Nobody waits for a confirm, and each has a time limit
     of its own. Without confirms every message is sent once.
 
     Parameters
@@ -83,6 +84,9 @@ class PaymentPublisher(BrokerPublisher):
             self._due.send((key, number, created), self.env.now + self._patience)
 
     def _arrive(self, key: str, number: int, created: float, copy: int = 1) -> None:
+        if not self.node.up:
+            self._find_nobody(key, number, created)
+            return
         payment = {"order": number, "amount": self.amount(number), "copy": copy}
         body = json.dumps(payment).encode()
         about = self._about.get(key) or self._say(key)
@@ -98,6 +102,10 @@ class PaymentPublisher(BrokerPublisher):
         number, created = outcome
         self._confirmed.add(number)
         self.confirm_times.append(self.env.now - created)
+
+    def _find_nobody(self, key: str, number: int, created: float) -> None:
+        if self._due is None:
+            self.node.miss(number, created)
 
     def _resend(self, message: tuple[str, int, float]) -> None:
         """Send a message again unless the broker says that it has it."""

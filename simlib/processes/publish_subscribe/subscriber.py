@@ -142,6 +142,7 @@ class Subscriber:
         # Where in the record the attempts are that go on although their connection is gone.
         self._vain: dict[Timer, int] = {}
         self._epoch = 0
+        self._alive = False
         self._network = network = node.network
         timed = network.takes_time or node.deliver_cost
         self._in = Line(env, self._receive, 0) if timed else None
@@ -151,7 +152,8 @@ class Subscriber:
         self._session: _Session | None = None
         self.place = len(node.on_restart)
         """Which of the broker's subscribers it is, from 0; what a label ``subscriber`` says."""
-        node.on_restart.append(self._meet_another_broker)
+        node.on_restart.append(self._lose_broker)
+        node.on_return.append(self._meet_broker)
         env.process(self._begin(0.0))
         faults.tell(env, self._go_down)
 
@@ -172,8 +174,8 @@ class Subscriber:
             self._disconnect(self._session)
             self._connect()
 
-    def _meet_another_broker(self) -> None:
-        """The broker was restarted: acks on their way to it are about nothing it knows."""
+    def _lose_broker(self) -> None:
+        """The broker is down: acks on their way to it are about nothing that it will know."""
         record = self.node.record
         for _, act in self._out.under_way if self._out is not None else ():
             if isinstance(act, partial) and act.func == self._ack:
@@ -183,15 +185,24 @@ class Subscriber:
                 self._in_vain(held, start, record.finished[row], "broker restart", DONE)
         self.reconnect()
 
+    def _meet_broker(self) -> None:
+        """The broker is back."""
+        if self._alive and (self._session is None or not self._session.open):
+            self._connect()
+
     def _begin(self, when: float) -> Generator[Timer, Any, None]:
         """Start the workers, with a connection, as soon as it is up."""
         timer = Timer(self.env, 0)
         yield timer.at(self.faults.up_at(when))
+        self._alive = True
         self._connect()
         for _ in range(self.workers):
             self.env.process(self._work(self._epoch))
 
     def _connect(self) -> None:
+        """Connect with the broker; where that is down, wait until it is back."""
+        if not self.node.up:
+            return
         self._session = session = _Session(self.node.broker.channel())
         self._tell(partial(self._subscribe, session))
 
@@ -212,6 +223,7 @@ class Subscriber:
 
     def _die(self, cause: str) -> None:
         """Crash: the connection and all work are gone."""
+        self._alive = False
         self._epoch += 1
         for timer, (held, start) in self._working.items():
             self.worked += self.env.now - start
@@ -228,7 +240,7 @@ class Subscriber:
 
     def _go_down(self, outage: Window) -> None:
         # After a crash it may be down already.
-        if self._session is not None and self._session.open:
+        if self._alive:
             self._die("outage")
             self.env.process(self._begin(outage.end))
 
@@ -319,7 +331,8 @@ class Subscriber:
         faulty, careful = self._mishaps.crash > 0 or faults is not NO_FAULTS, self._careful
         done_by = record.labels["subscriber"]
         timer = Timer(env, 0)
-        while True:
+        # It may have gone down at the very instant at which it came up.
+        while epoch == self._epoch:
             if buffer:
                 held = buffer.popleft()
             else:
@@ -429,5 +442,5 @@ class Subscriber:
             self.node.carry(session.channel, delivery, row, self._give_up_to)
         else:
             session.channel.nack(delivery.delivery_tag, requeue=self._requeue)
-        if self.node.timed:
-            self.node.watch()
+        if self.node.alarm.timed:
+            self.node.alarm.watch()
