@@ -258,7 +258,9 @@ def test_subscribers(fields: dict[str, Any], seed: int) -> None:
             **faults,
             "way": st.sampled_from(["queue", "database", "api"]),
             "subscribers": st.integers(1, 3),
-            "outages": st.sampled_from([(), (DOWN,)]),
+            "timeout": st.sampled_from([0.3, 1.0]),
+            "attempts": st.sampled_from([1, 3]),
+            "outages": outages("consumers", "network"),
         }
     ),
     st.integers(0, 9),

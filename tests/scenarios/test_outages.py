@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from simlib import Deterministic, Outage, Trace
 from simlib.analysis.result import Result
-from simlib.scenarios import DeliveryGuarantees, PublishSubscribe, SyncVsAsync
+from simlib.scenarios import DeliveryGuarantees, EventDriven, PublishSubscribe, SyncVsAsync
 from simlib.values import ParameterError
 
 
@@ -240,6 +240,55 @@ def test_a_publisher_that_hangs_hears_of_confirms_late() -> None:
 def test_a_delivery_stands_still_on_its_way() -> None:
     result = EVENTS.replace(network=0.1, messages=1, outages=(hangs("network", 0.15, 1.0),)).run(1)
     assert instants(result, "delivered", "started", "acked") == near([0.1], [1.2], [2.8])
+
+
+# Events
+
+EVENT = EventDriven(
+    interarrival=Trace(times=[0.0]),
+    service=Deterministic(0.1),
+    subscribers=1,
+    network=0.1,
+    put_cost=0.2,
+    get_cost=0.05,
+    polling=None,
+    messages=1,
+    outages=(hangs("network", 0.05, 0.5),),
+)
+
+
+@pytest.mark.parametrize(
+    ("way", "stored", "started", "answered"),
+    # It gets across at 0.6 s. A reader that is notified has yet to ask.
+    [("queue", 0.8, 0.9, 0.9), ("database", 0.8, 1.15, 0.9), ("api", 0.6, 0.6, 0.8)],
+)
+def test_an_event_stands_still_on_its_way(
+    way: str, stored: float, started: float, answered: float
+) -> None:
+    result = EVENT.replace(way=way).run(1)
+    assert instants(result, "enqueued", "started", "answered") == near(
+        [stored], [started], [answered]
+    )
+
+
+def test_a_call_that_arrives_when_its_time_is_up_is_done_all_the_same() -> None:
+    result = EVENT.replace(way="api", timeout=0.5, retry_delay=0.5).run(1)
+    # Called again at 1 s, when it is done.
+    assert instants(result, "started", "answered") == near([0.6], [1.2])
+    assert result.summary()["calls_per_event"] == 2
+
+
+def test_a_call_that_was_given_up_under_way_is_not_lost() -> None:
+    hasty = EVENT.replace(way="api", timeout=0.5, attempts=1)
+    assert instants(hasty.run(1), "finished", "answered") == near([0.7], [0.5])
+    ledger = hasty.replace(duration=0.55).run(1).ledger
+    assert (ledger.unacked, ledger.lost) == (1, 0)
+
+
+def test_an_answer_that_is_held_up_comes_too_late() -> None:
+    late = EVENT.replace(way="api", timeout=0.5, attempts=1)
+    result = late.replace(outages=(hangs("network", 0.25, 1.0),)).run(1)
+    assert instants(result, "finished", "answered") == near([0.2], [0.5])
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Generator, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from dataclasses import replace
 from math import isfinite, isnan, nan
 from operator import methodcaller
@@ -161,6 +161,7 @@ class BrokerNode:
         message: int,
         created: float,
         headers: Mapping[str, Any] | None = None,
+        queues: Sequence[str] = (),
         **properties: Any,
     ) -> bool:
         """Publish, now; False if a queue refused the message.
@@ -177,9 +178,11 @@ class BrokerNode:
             When it was due to be sent (s).
         headers : mapping, optional
             As for ``Broker.publish``, like the other properties.
+        queues : sequence of str
+            Which queues are known to get a copy: their rows are in this order.
         """
         about = properties_of(exchange, routing_key, **properties)
-        return self.publish_under(about, body, message, created, headers)
+        return self.publish_under(about, body, message, created, headers, queues)
 
     def publish_under(
         self,
@@ -188,12 +191,15 @@ class BrokerNode:
         message: int,
         created: float,
         headers: Mapping[str, Any] | None = None,
+        queues: Sequence[str] = (),
     ) -> bool:
         """``publish``, for those who say the same about many messages, and put it together once."""
         self._publishing = (message, created)
         copied = self._copied
         if copied:
             copied.clear()
+        for queue in queues:
+            self._new_row(queue, body)
         reached, refused = self.broker.offer(properties, body, headers)
         # Whoever waited in a queue has asked for its copy, which has its row already.
         if not copied and not refused and len(reached) == 1:
@@ -223,6 +229,14 @@ class BrokerNode:
         self.record.enqueued[row] = nan
         self.record.lost.append(row)
         self.missed += 1
+
+    def await_copies(
+        self, queues: Sequence[str], body: bytes, message: int, created: float
+    ) -> None:
+        """Make rows for copies of a message that is still at its publisher when the run ends."""
+        self._publishing = (message, created)
+        for queue in queues:
+            self.record.enqueued[self._new_row(queue, body)] = nan
 
     def row(self, queue: str, body: bytes, headers: Mapping[str, Any] | None) -> int:
         """The record's row for a copy in a queue, which may be one that it got to as it died."""
