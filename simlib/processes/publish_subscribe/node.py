@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from dataclasses import replace
 from math import isfinite, isnan, nan
@@ -18,11 +18,9 @@ from ..line import Line, do
 from ..network import Link, across
 from ..record import Ledger, Record
 from .alarm import Alarm
+from .copies import CopyRows
 
 __all__ = ["BrokerNode"]
-
-ROWS = 1024
-"""How many rows of the record are made ready at a time."""
 
 
 class BrokerNode:
@@ -76,16 +74,9 @@ class BrokerNode:
         self.record = Record() if record is None else record
         for name in ("delivered", "left", *(["acked"] if self.network.takes_time else [])):
             self.record.add(name)
-        for name in ("message", "queue", "subscriber"):
-            self.record.label(name)
-        labels = self.record.labels
-        self._columns = (
-            self.record.created,
-            self.record.enqueued,
-            labels["message"],
-            labels["queue"],
-        )
-        self.queue_names: list[str] = []
+        self.copies = CopyRows(env, self.record)
+        self.record.label("subscriber")
+        self.queue_names = self.copies.queue_names
         """The queues, in the order in which they were declared."""
         self.busy = 0.0
         """Time that the machine was occupied, or will be with what it has begun (s)."""
@@ -96,21 +87,15 @@ class BrokerNode:
         self.in_hand: set[int] = set()
         """Rows of copies that count as acked for the broker while their consumer has them."""
         self.vanished = 0
-        """Copies that were acked for the broker when their consumer crashed."""
+        """CopyRows that were acked for the broker when their consumer crashed."""
         self.on_restart: list[Callable[[], object]] = []
         """Called when the broker goes down: whoever has a connection has none any more."""
         self.on_return: list[Callable[[], object]] = []
         """Called when the broker is back: who needs a connection can have one."""
         self.deliveries = 0
         """How many deliveries there were."""
-        self.latest = array("q")
+        self.latest = self.copies.latest
         """The latest delivery of each copy, counted from 1, by row; 0: none yet."""
-        self._rows: defaultdict[str, dict[bytes, int]] = defaultdict(dict)
-        self._places: dict[str, int] = {}
-        self._next = self._end = 0
-        # What is being published: its message and when it was due; who has a copy with a row.
-        self._publishing = (0, 0.0)
-        self._copied: list[str] = []
         # How copies ended for good; and those that went on, as dead letters or by a consumer.
         self._gone: Counter[str] = Counter()
         self._moved = 0
@@ -129,7 +114,7 @@ class BrokerNode:
     def _begin(self) -> Generator[Timer, Any, None]:
         yield Timer(self.env, 0).at(self.env._now)
         for name in self.broker.queues:
-            self._place(name)
+            self.copies.place(name)
         self.alarm.look_for_times()
 
     # Messages come
@@ -194,16 +179,17 @@ class BrokerNode:
         queues: Sequence[str] = (),
     ) -> bool:
         """``publish``, for those who say the same about many messages, and put it together once."""
-        self._publishing = (message, created)
-        copied = self._copied
+        copies = self.copies
+        copies.publishing = (message, created)
+        copied = copies.made
         if copied:
             copied.clear()
         for queue in queues:
-            self._new_row(queue, body)
+            copies.new(queue, body)
         reached, refused = self.broker.offer(properties, body, headers)
         # Whoever waited in a queue has asked for its copy, which has its row already.
         if not copied and not refused and len(reached) == 1:
-            self._new_row(reached[0], body)
+            copies.new(reached[0], body)
         elif refused or not reached or reached != copied:
             self._note_copies(reached, refused, body)
         if self.alarm.timed or properties.expiration is not None:
@@ -214,18 +200,18 @@ class BrokerNode:
     def _note_copies(self, reached: list[str], refused: list[str], body: bytes) -> None:
         """Make rows for the copies that nobody has asked for while they were stored."""
         for queue in reached:
-            if queue not in self._copied:
-                self._new_row(queue, body)
+            if queue not in self.copies.made:
+                self.copies.new(queue, body)
         for queue in refused:
-            self._drop(self._new_row(queue, body))
+            self._drop(self.copies.new(queue, body))
         if not reached and not refused:
             self.dropped += 1
-            self._drop(self._new_row("", body))
+            self._drop(self.copies.new("", body))
 
     def miss(self, message: int, created: float) -> None:
         """A message got lost on its way, and nobody will send it again: a copy that is lost."""
-        self._publishing = (message, created)
-        row = self._new_row("", b"missed %d" % message)
+        self.copies.publishing = (message, created)
+        row = self.copies.new("", b"missed %d" % message)
         self.record.enqueued[row] = nan
         self.record.lost.append(row)
         self.missed += 1
@@ -234,49 +220,20 @@ class BrokerNode:
         self, queues: Sequence[str], body: bytes, message: int, created: float
     ) -> None:
         """Make rows for copies of a message that is still at its publisher when the run ends."""
-        self._publishing = (message, created)
+        self.copies.publishing = (message, created)
         for queue in queues:
-            self.record.enqueued[self._new_row(queue, body)] = nan
+            self.record.enqueued[self.copies.new(queue, body)] = nan
 
     def row(self, queue: str, body: bytes, headers: Mapping[str, Any] | None) -> int:
         """The record's row for a copy in a queue, which may be one that it got to as it died."""
-        if headers:
-            queue = headers.get("x-first-death-queue", queue)
-        row = self._rows[queue].get(body)
-        return self._new_row(queue, body) if row is None else row
+        return self.copies.find(queue, body, headers)
 
     def rows_of(self, queue: str) -> Mapping[bytes, int]:
         """The rows of the copies that were put into a queue first, by their bodies, as they come.
 
         Every message with headers has to be asked for with ``row``.
         """
-        return self._rows[queue]
-
-    def _new_row(self, queue: str, body: bytes) -> int:
-        created, enqueued, message_of, queue_of = self._columns
-        row = self._next
-        if row == self._end:
-            row = self.record.prepare(ROWS)
-            self._end = row + ROWS
-            self.latest.extend(array("q", [0]) * (self._end - len(self.latest)))
-        self._next = row + 1
-        message_of[row], created[row] = self._publishing
-        enqueued[row] = self.env._now
-        places = self._places
-        if queue in places:
-            queue_of[row] = places[queue]
-        elif queue:
-            queue_of[row] = self._place(queue)
-        self._rows[queue][body] = row
-        self._copied.append(queue)
-        return row
-
-    def _place(self, queue: str) -> int:
-        """Where a queue stands in ``queue_names``."""
-        if queue not in self._places:
-            self._places[queue] = len(self.queue_names)
-            self.queue_names.append(queue)
-        return self._places[queue]
+        return self.copies.by_queue[queue]
 
     def _drop(self, row: int) -> None:
         """Note a copy that was never stored."""
@@ -421,7 +378,7 @@ class BrokerNode:
         kept = {name for name in after if after[name].ready}
         for told in self.on_restart:
             told()
-        for home, rows in self._rows.items():
+        for home, rows in self.copies.by_queue.items():
             for row in rows.values():
                 if home and self._moved_to.get(row, home) not in kept:
                     self._forget(row)
