@@ -179,11 +179,13 @@ def _after(windows: Iterable[Window], time: float) -> float:
     return time
 
 
-def faults_of_each(number: int, outages: Sequence[Outage], env: Environment) -> list[Faults]:
+def faults_of_each(
+    number: int, outages: Sequence[Outage], env: Environment, what: str = "consumer"
+) -> list[Faults]:
     """The faults of each of so many consumers, from what befalls a share of them."""
     hit = [[each for each in outages if place < each.affected(number)] for place in range(number)]
     return [
-        Faults(mine, env, f"outage of consumer {place + 1},") if mine else NO_FAULTS
+        Faults(mine, env, f"outage of {what} {place + 1},") if mine else NO_FAULTS
         for place, mine in enumerate(hit)
     ]
 

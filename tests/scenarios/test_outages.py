@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 
 from simlib import Deterministic, Outage, Trace
 from simlib.analysis.result import Result
-from simlib.scenarios import DeliveryGuarantees, EventDriven, PublishSubscribe, SyncVsAsync
+from simlib.scenarios import (
+    DeliveryGuarantees,
+    EventDriven,
+    Pipeline,
+    PublishSubscribe,
+    Station,
+    SyncVsAsync,
+)
 from simlib.values import ParameterError
 
 
@@ -240,6 +247,30 @@ def test_a_publisher_that_hangs_hears_of_confirms_late() -> None:
 def test_a_delivery_stands_still_on_its_way() -> None:
     result = EVENTS.replace(network=0.1, messages=1, outages=(hangs("network", 0.15, 1.0),)).run(1)
     assert instants(result, "delivered", "started", "acked") == near([0.1], [1.2], [2.8])
+
+
+# Stations in series
+
+LINE = Pipeline(
+    interarrival=Trace(times=[0.0, 1.0]),
+    stations=(Station(service=Deterministic(1.0)), Station(service=Deterministic(1.0))),
+)
+
+
+@pytest.mark.parametrize(
+    ("outage", "finished"),
+    [
+        # Of the first, half the work at the second station is done; of the other, at the first.
+        (hangs("consumers", 1.5, 1.0), ([1.0, 3.0], [3.0, 4.0])),
+        (down("consumers", 0.0, 1.5, kind="slow", factor=2.0), ([2.0, 3.0], [3.0, 4.0])),
+    ],
+)
+def test_consumers_of_a_line_hang_and_are_slow(
+    outage: Outage, finished: tuple[list[float], list[float]]
+) -> None:
+    result = LINE.replace(outages=(outage,)).run(1)
+    assert instants(result, "finished_1", "finished_2") == near(*finished)
+    assert result.engine == "simpy"
 
 
 # Events
