@@ -54,7 +54,7 @@ SUBROOMS: dict[str, dict[str, set[str]]] = {
         "point_to_point": set(),
         "publish_subscribe": set(),
         "calls": {"point_to_point"},
-        "events": {"calls", "point_to_point"},
+        "events": {"calls", "point_to_point", "publish_subscribe"},
         "consistency": {"publish_subscribe", "point_to_point"},
     },
     "queues": {"file": set(), "postgres": set(), "sqlite": set()},
