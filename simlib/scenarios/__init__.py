@@ -7,6 +7,7 @@ require("sim", __name__)
 from ..values import parameter
 from .base import Engine, OpenScenario, Progress, PublishingScenario, Scenario
 from .closed_loop import ClosedLoop
+from .consistency import Consistency, InvariantError
 from .delivery_guarantees import DeliveryGuarantees
 from .event_driven import EventDriven
 from .pipeline import Pipeline, Station
@@ -16,9 +17,11 @@ from .sync_async import SyncVsAsync
 
 __all__ = [
     "ClosedLoop",
+    "Consistency",
     "DeliveryGuarantees",
     "Engine",
     "EventDriven",
+    "InvariantError",
     "OpenScenario",
     "Pipeline",
     "PointToPoint",

@@ -70,9 +70,9 @@ def lost_update(*, remedy: bool = False) -> Story:
     with Services(money=100, goods=10) as services:
         told = [("saga", "create", _done(services.orders.place("a", services.price)))]
         told.append(("saga", "reserve", services.reserve()))
-        told.append(("saga", "charge", services.charge()))
+        told.append(("saga", "charge", services.charge("a")))
         told.append(("customer", "cancel", _done(services.orders.change("a", "cancelled"))))
-        told.append(("customer", "refund", services.refund()))
+        told.append(("customer", "refund", services.refund("a")))
         told.append(("customer", "release", services.release()))
         was: Status | None = "pending" if remedy else None
         told.append(("saga", "approve", _done(services.orders.change("a", "approved", was=was))))

@@ -3,7 +3,7 @@
 ::
 
     accounts(name, balance)
-    entries(id, payer, payee, amount)   every payment, in the order of the commits
+    entries(id, payer, payee, amount, reference)   every payment, in the order of the commits
     held(account, saga)                 whose payment is not final yet
 
 A payment of a saga may be undone later. Who reads the balance meanwhile reads what may never have
@@ -30,7 +30,7 @@ class Bank(Database):
         "CREATE TABLE IF NOT EXISTS accounts (name TEXT PRIMARY KEY,"
         " balance INTEGER NOT NULL CHECK (balance >= 0));"
         "CREATE TABLE IF NOT EXISTS entries (id INTEGER PRIMARY KEY, payer TEXT NOT NULL,"
-        " payee TEXT NOT NULL, amount INTEGER NOT NULL);"
+        " payee TEXT NOT NULL, amount INTEGER NOT NULL, reference TEXT NOT NULL);"
         "CREATE TABLE IF NOT EXISTS held (account TEXT NOT NULL, saga TEXT NOT NULL,"
         " PRIMARY KEY (account, saga));"
     )
@@ -41,8 +41,10 @@ class Bank(Database):
             raise StoreError(f"balance must be >= 0, got {balance}")
         self.execute("INSERT OR IGNORE INTO accounts VALUES (?, ?)", (name, balance))
 
-    def pay(self, payer: str, payee: str, amount: int, *, saga: str | None = None) -> str:
-        """Pay: "done", or "refused" if the payer hasn't so much.
+    def pay(
+        self, payer: str, payee: str, amount: int, reference: str = "", *, saga: str | None = None
+    ) -> str:
+        """Pay: "done", or "refused" if the payer hasn't so much; ``reference`` says what for.
 
         A payment of a ``saga`` holds the payer's account until it is ``settle``\\ d. If the money
         doesn't suffice while another saga holds the account, the answer is "wait".
@@ -62,8 +64,8 @@ class Bank(Database):
             if not got.rowcount:
                 raise StoreError(f"{self.path} has no account {payee!r}")
             self.execute(
-                "INSERT INTO entries (payer, payee, amount) VALUES (?, ?, ?)",
-                (payer, payee, amount),
+                "INSERT INTO entries (payer, payee, amount, reference) VALUES (?, ?, ?, ?)",
+                (payer, payee, amount, reference),
             )
             if saga is not None:
                 self.execute("INSERT OR IGNORE INTO held VALUES (?, ?)", (payer, saga))
@@ -85,6 +87,11 @@ class Bank(Database):
         if found is None:
             raise StoreError(f"{self.path} has no account {name!r}")
         return int(found)
+
+    def paid_for(self) -> dict[str, int]:
+        """How many payments there are with each reference."""
+        rows = self.execute("SELECT reference, count(*) FROM entries GROUP BY reference")
+        return dict(rows.fetchall())
 
     def payments(self) -> list[tuple[str, str, int]]:
         """Payer, payee and amount of each payment, in order."""

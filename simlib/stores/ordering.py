@@ -114,19 +114,16 @@ class Ordering(ABC):
     def _do(self, action: str, key: str) -> str:
         """Do the action of a service; "done" or "refused"."""
         services = self.services
+        if action == "reserve":
+            return services.reserve()
+        if action == "release":
+            return services.release()
+        if action == "charge":
+            return services.charge(key)
         if action == "create":
             services.orders.place(key, services.price, once=self.knows)
-        elif action == "approve":
-            services.orders.change(key, "approved")
-        elif action == "reject":
-            services.orders.change(key, "rejected")
         else:
-            acts = {
-                "reserve": services.reserve,
-                "release": services.release,
-                "charge": services.charge,
-            }
-            return acts[action]()
+            services.orders.change(key, "approved" if action == "approve" else "rejected")
         return DONE
 
     def _approved(self, key: str) -> bool:

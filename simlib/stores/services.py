@@ -85,13 +85,13 @@ class Services:
         """Undo a reservation."""
         return self.stock.release(PRODUCT)
 
-    def charge(self) -> str:
-        """Let the customer pay: "done" or "refused"."""
-        return self.bank.pay(CUSTOMER, SHOP, self.price)
+    def charge(self, key: str) -> str:
+        """Let the customer pay for an order: "done" or "refused"."""
+        return self.bank.pay(CUSTOMER, SHOP, self.price, key)
 
-    def refund(self) -> str:
+    def refund(self, key: str) -> str:
         """Give the customer the money back."""
-        return self.bank.pay(SHOP, CUSTOMER, self.price)
+        return self.bank.pay(SHOP, CUSTOMER, self.price, key)
 
     def pending(self) -> list[str]:
         """The keys of all orders that were begun, and neither approved nor rejected."""

@@ -9,6 +9,7 @@ from simlib.analysis.metrics import shown_as
 from simlib.present import panel
 from simlib.scenarios import (
     ClosedLoop,
+    Consistency,
     DeliveryGuarantees,
     EventDriven,
     Pipeline,
@@ -26,6 +27,7 @@ SCENARIOS = [
     DeliveryGuarantees(messages=50),
     PublishSubscribe(messages=50),
     EventDriven(messages=50),
+    Consistency(messages=50),
 ]
 
 

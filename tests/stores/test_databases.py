@@ -127,7 +127,8 @@ class TestBank:
         with Bank() as bank:
             bank.open("a", 50)
             bank.open("b")
-            assert [bank.pay("a", "b", 30), bank.pay("a", "b", 30)] == [DONE, REFUSED]
+            assert [bank.pay("a", "b", 30, "rent"), bank.pay("a", "b", 30)] == [DONE, REFUSED]
+            assert bank.paid_for() == {"rent": 1}
             assert (bank.balance("a"), bank.balance("b")) == (20, 30)
             assert bank.payments() == [("a", "b", 30)]
 
@@ -303,7 +304,7 @@ class TestServices:
     def test_they_are_all_files_of_a_folder_and_stay_as_they_were(self, tmp_path: Path) -> None:
         with Services(tmp_path, money=100, goods=3) as services:
             services.orders.place("a", 30, "approved")
-            services.charge()
+            services.charge("a")
             services.reserve()
             assert services.broken() == ()
         with Services(tmp_path, money=100, goods=3) as services:
@@ -317,7 +318,7 @@ class TestServices:
         ("act", "broken"),
         [
             (lambda its: its.bank.open("shop2", 1), ()),
-            (lambda its: its.charge(), ("shop = price × approved",)),
+            (lambda its: its.charge("a"), ("shop = price × approved",)),
             (lambda its: its.reserve(), ("reserved = approved",)),
             (lambda its: its.orders.place("a", 30), ("none pending",)),
             (lambda its: its.log.begin("a", "create"), ("none pending",)),

@@ -22,6 +22,7 @@ from simlib import (
 from simlib.analysis import Result, compare, replicate
 from simlib.scenarios import (
     ClosedLoop,
+    Consistency,
     DeliveryGuarantees,
     EventDriven,
     Pipeline,
@@ -35,6 +36,7 @@ from simlib.values import Value
 SCENARIOS: list[type[Scenario]] = [
     *(
         ClosedLoop,
+        Consistency,
         DeliveryGuarantees,
         EventDriven,
         Pipeline,
