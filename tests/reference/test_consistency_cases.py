@@ -1,4 +1,4 @@
-"""Writes to two places held against known answers, by the acceptance rule that cases.json states."""
+"""Writes to two places, held against known answers by the acceptance rule of cases.json."""
 
 from __future__ import annotations
 
