@@ -6,6 +6,7 @@ require("sim", __name__)
 require("present", __name__)
 
 from .comparisons import coverage, figures_over, operation_costs, warm_up
+from .crash_points import crash_points
 from .exercises import exercise
 from .learning import Exercise, Prediction
 from .panel import Panel, panel
@@ -32,6 +33,7 @@ __all__ = [
     "axes",
     "by_theory",
     "coverage",
+    "crash_points",
     "exercise",
     "figures_over",
     "in_runs",
