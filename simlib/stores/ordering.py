@@ -20,7 +20,17 @@ from .database import DONE, REFUSED
 from .services import Services
 from .steps import Steps
 
-__all__ = ["DEDUP", "PATTERNS", "Dedup", "Ordering"]
+__all__ = [
+    "DEDUP",
+    "PATTERNS",
+    "Choreographed",
+    "CommitPublish",
+    "Dedup",
+    "Orchestrated",
+    "Ordering",
+    "PublishCommit",
+    "WithOutbox",
+]
 
 Dedup = Literal["inbox", "effect, note", "note, effect", "none"]
 

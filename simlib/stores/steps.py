@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
-__all__ = ["CrashError", "Once", "Steps", "go_on"]
+__all__ = ["CrashError", "Once", "Steps", "follow", "go_on"]
 
 Steps: TypeAlias = Iterator[str]
 """The steps of a pattern: each is done when its name comes."""
