@@ -34,7 +34,7 @@ ROOMS: dict[str, set[str]] = {
     "analysis": {"values", "processes", "queues", "broker", "distributions", "theory"},
     "scenarios": {
         *("values", "analysis", "processes", "queues", "broker", "distributions"),
-        *("theory", "costs", "stores"),
+        *("theory", "costs", "stores", "calls"),
     },
     "live": {"queues", "broker", "distributions", "analysis", "theory", "costs"},
     "present": {
@@ -55,7 +55,7 @@ SUBROOMS: dict[str, dict[str, set[str]]] = {
         "events": {"calls", "point_to_point"},
         "consistency": {"publish_subscribe", "point_to_point"},
     },
-    "queues": {"file": set(), "sqlite": set()},
+    "queues": {"file": set(), "postgres": set(), "sqlite": set()},
 }
 
 # The only modules of such a room that know its inner rooms.

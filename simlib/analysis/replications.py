@@ -64,6 +64,13 @@ def interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
     Interval
         mean ± t(n - 1, (1 + confidence) / 2) s / sqrt(n) ("Student" 1908, "The probable error of
         a mean"; Law 2015, "Simulation Modeling and Analysis", eq. 4.12).
+
+    Examples
+    --------
+    >>> print(interval([1.0, 2.0, 3.0]))
+    2 ± 2.5
+    >>> print(interval([1.0, 2.0, 3.0], confidence=0.9))
+    2 ± 1.7
     """
     level(confidence)
     values = np.asarray(values, float)

@@ -23,6 +23,7 @@ from .plots import (
 )
 from .topology import topology
 from .verdicts import by_theory, in_runs, mean, measured, one_run, setting, verdict
+from .waterfall import waterfall
 
 __all__ = [
     "COLOURS",
@@ -53,5 +54,6 @@ __all__ = [
     "topology",
     "verdict",
     "warm_up",
+    "waterfall",
     "who_waits",
 ]

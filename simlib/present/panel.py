@@ -23,7 +23,7 @@ from .parameters import MOST, Choices, control_for
 from .pictures import Picture, axes, fit, show
 from .plots import queue_over_time
 
-__all__ = ["Panel", "panel"]
+__all__ = ["Panel", "error_in_words", "panel", "with_picture"]
 
 Draw = Callable[[Mapping[str, Result], Axes], object]
 Steps = Mapping[str, Mapping[str, Any]]

@@ -185,14 +185,14 @@ def latency_over_time(
     return ax
 
 
-def latencies(times: Mapping[str, ArrayLike], ax: Axes | None = None) -> Axes:
+def latencies(times: Mapping[str, ArrayLike | Result], ax: Axes | None = None) -> Axes:
     """Which fraction took longer than so long, on logarithmic axes.
 
     Parameters
     ----------
     times : mapping
-        Durations (s) by name, each of shape (messages,); a line each. NaN is left out. Names that
-        are the same up to a colon share their colour.
+        Durations (s) by name, each of shape (messages,), or the Result whose latencies they are; a
+        line each. NaN is left out. Names that are the same up to a colon share their colour.
     ax : Axes, optional
         Where to draw.
     """
@@ -201,7 +201,9 @@ def latencies(times: Mapping[str, ArrayLike], ax: Axes | None = None) -> Axes:
     groups = list(dict.fromkeys(name.partition(":")[0] for name in times))
     for name, durations in times.items():
         group = name.partition(":")[0]
-        values = np.asarray(durations, float)
+        values = np.asarray(
+            durations.latency if isinstance(durations, Result) else durations, float
+        )
         values = np.sort(values[~np.isnan(values)])
         if not len(values):
             continue

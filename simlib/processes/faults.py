@@ -29,6 +29,15 @@ class Outage(Value):
     subscribers too. ``share`` says how many of them: the first ones from ``start``, and those that
     chance picks each time from ``every``; at least one. A crash of what is down already changes
     nothing.
+
+    Examples
+    --------
+    >>> Outage(of="broker", start=5.0, duration=2.0).kind
+    'crash'
+    >>> Outage(of="network", start=1.0, share=0.5)
+    Traceback (most recent call last):
+        ...
+    simlib.values.errors.ParameterError: Outage: only consumers have a share, got share=0.5 ...
     """
 
     of: Literal["consumers", "service", "broker", "publisher", "network"] = Field(

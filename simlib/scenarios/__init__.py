@@ -5,22 +5,28 @@ from ..extras import require
 require("sim", __name__)
 
 from ..values import parameter
+from .api_styles import ApiStyles
 from .base import Engine, OpenScenario, Progress, PublishingScenario, Scenario
 from .closed_loop import ClosedLoop
+from .composition import Composition
 from .consistency import Consistency, InvariantError
 from .delivery_guarantees import DeliveryGuarantees
 from .event_driven import EventDriven
+from .hedging import Hedging
 from .pipeline import Pipeline, Station
 from .point_to_point import PointToPoint
 from .publish_subscribe import PublishSubscribe
 from .sync_async import SyncVsAsync
 
 __all__ = [
+    "ApiStyles",
     "ClosedLoop",
+    "Composition",
     "Consistency",
     "DeliveryGuarantees",
     "Engine",
     "EventDriven",
+    "Hedging",
     "InvariantError",
     "OpenScenario",
     "Pipeline",

@@ -62,6 +62,9 @@ class Scenario(Value, ABC):
 
     outages: tuple[Outage, ...] = parameter((), "what does not work for a while, and when")
 
+    settles: ClassVar[bool] = True
+    """Whether there is a steady state for its averages to be about, after a while."""
+
     @classmethod
     def __pydantic_init_subclass__(cls, **options: Any) -> None:
         super().__pydantic_init_subclass__(**options)
@@ -124,6 +127,13 @@ class Scenario(Value, ABC):
     def needed(self) -> Needed | None:
         """How many messages a run must have to be trusted; None if no formula says so."""
         return None
+
+    def doubted(self) -> list[str]:
+        """What is risky or contradicts itself in these parameters, though each of them is allowed.
+
+        Every result and every average over runs says it among its doubts.
+        """
+        return []
 
     @property
     def servers(self) -> int | None:
@@ -192,8 +202,9 @@ class Scenario(Value, ABC):
         engine: str = "vector",
         observed_until: float = inf,
         figures: Mapping[str, float] | None = None,
+        lost: NDArray[np.bool_] | None = None,
     ) -> Result:
-        """The result of a run in which nothing was lost or interrupted, from its columns.
+        """The result of a run in which nothing was interrupted, from its columns.
 
         Parameters
         ----------
@@ -211,12 +222,15 @@ class Scenario(Value, ABC):
             When averages end (s).
         figures : mapping, optional
             What this scenario adds to the summary, as declared in its ``figures``.
+        lost : ndarray of shape (messages,), optional
+            Which messages came to nothing; none if not given.
         """
         return Result.from_columns(
             columns,
             np.zeros(len(columns["created"]), bool) if refused is None else refused,
             cut_off=self.cut_off,
             ledger=ledger,
+            lost=lost,
             scenario=self,
             seed=env.seed,
             engine=engine,

@@ -97,7 +97,12 @@ class DeliveryGuarantees(OpenScenario):
         "memory", "what keeps the messages of the broker's durable queue"
     )
     prefetch: int = parameter(
-        10, "messages that the bookkeeper holds without an ack", step=1, ge=1, le=65535
+        10,
+        "messages that the bookkeeper holds without an ack",
+        unit="messages",
+        step=1,
+        ge=1,
+        le=65535,
     )
     network: float = parameter(
         0.005, "time that anything is under way to the broker or back", unit="s", ge=0

@@ -89,7 +89,12 @@ class EventDriven(OpenScenario):
         0.002, "time until the broker or the database has stored an event", unit="s", ge=0
     )
     prefetch: int = parameter(
-        10, "queue: messages that a subscriber holds without an ack", step=1, ge=1, le=65535
+        10,
+        "queue: messages that a subscriber holds without an ack",
+        unit="messages",
+        step=1,
+        ge=1,
+        le=65535,
     )
     get_cost: float = parameter(
         0.001, "database: time that it takes to find what is new", unit="s", ge=0

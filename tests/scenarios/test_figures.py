@@ -8,10 +8,13 @@ from simlib.analysis import Metric
 from simlib.analysis.metrics import shown_as
 from simlib.present import panel
 from simlib.scenarios import (
+    ApiStyles,
     ClosedLoop,
+    Composition,
     Consistency,
     DeliveryGuarantees,
     EventDriven,
+    Hedging,
     Pipeline,
     PointToPoint,
     PublishSubscribe,
@@ -23,6 +26,9 @@ SCENARIOS = [
     PointToPoint(messages=50, priorities=(0.5, 0.5)),
     SyncVsAsync(messages=50),
     ClosedLoop(messages=50),
+    ApiStyles(),
+    Composition(messages=50),
+    Hedging(messages=50),
     Pipeline(messages=50),
     DeliveryGuarantees(messages=50),
     PublishSubscribe(messages=50),

@@ -60,10 +60,13 @@ from simlib.resilience import (
     Wait,
 )
 from simlib.scenarios import (
+    ApiStyles,
     ClosedLoop,
+    Composition,
     Consistency,
     DeliveryGuarantees,
     EventDriven,
+    Hedging,
     OpenScenario,
     Pipeline,
     PointToPoint,
@@ -135,6 +138,9 @@ scenarios: list[Scenario] = [
     PointToPoint(messages=10, cold_start=Exponential(1.0), polling=None),
     Pipeline(messages=10, stations=(Station(), station)),
     SyncVsAsync(messages=10, mode="async", outages=(outage, slow)),
+    ApiStyles(style="graphql", task="poll", orders=5, batched=False, rtt=0.1),
+    Composition(shape="fan-out", calls=100, latency=0.01, hedge_after=0.03, cancel=False),
+    Hedging(messages=10, replicas=3, service=Exponential(0.1), hedge_after=0.2),
     ClosedLoop(callers=3, think=1.0, service=Exponential(0.1)),
     DeliveryGuarantees(messages=10, outages=(Outage(of="broker", every=10.0, duration=0),)),
     EventDriven(messages=10, way="database", polling=None, outages=(crash,)),
