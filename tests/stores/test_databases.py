@@ -200,18 +200,22 @@ class TestOutbox:
     ) -> None:
         path = tmp_path / "orders.db"
         with Orders(path) as early, Orders(path) as late, Orders(path) as reading:
-            first, second, relay = Outbox(late), Outbox(early), Outbox(reading)
-            # Both transactions have begun, and have drawn their numbers: 1 and 2.
-            second.add("ordered", "b", number=2)
-            read = relay.after(0)
-            assert [row.key for row in read] == ["b"]
-            last = read[-1].number
-            relay.mark(read[-1].id)
-            first.add("ordered", "a", number=1)
-            assert relay.after(last) == []
+            relay = Outbox(reading)
+            insert = "INSERT INTO outbox (number, event, key) VALUES (?, 'ordered', ?)"
+            # Both transactions are open, and have drawn their numbers: 1 and 2.
+            late.execute("BEGIN")
+            early.execute("BEGIN")
+            early.execute(insert, (2, "b"))
+            early.execute("COMMIT")
+            (read,) = relay.after(0)
+            assert read.key == "b"
+            relay.mark(read.id)
+            late.execute(insert, (1, "a"))
+            late.execute("COMMIT")
+            assert relay.after(read.number) == []
             assert [row.key for row in relay.unsent()] == ["a"]
 
-    def test_two_transactions_that_are_open_at_once(self, tmp_path: Path) -> None:
+    def test_of_two_transactions_that_want_to_write_one_waits(self, tmp_path: Path) -> None:
         # SQLite itself lets only one of them write: the second waits, and so commits later with the
         # larger id, unless the number is drawn before.
         path = tmp_path / "orders.db"
