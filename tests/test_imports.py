@@ -41,6 +41,8 @@ ROOMS: dict[str, set[str]] = {
         *("values", "scenarios", "analysis", "processes", "broker", "distributions", "theory"),
         *("live", "costs"),
     },
+    # The command line makes any scenario, runs it and says what came of it.
+    "__main__": {"values", "distributions", "processes", "scenarios", "analysis"},
     # It names what is in the rooms, and loads it when it is asked for.
     "": {"distributions", "processes", "values"},
 }
@@ -52,7 +54,7 @@ SUBROOMS: dict[str, dict[str, set[str]]] = {
         "point_to_point": set(),
         "publish_subscribe": set(),
         "calls": {"point_to_point"},
-        "events": {"calls", "point_to_point"},
+        "events": {"calls", "point_to_point", "publish_subscribe"},
         "consistency": {"publish_subscribe", "point_to_point"},
     },
     "queues": {"file": set(), "postgres": set(), "sqlite": set()},

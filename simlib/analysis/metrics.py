@@ -92,8 +92,8 @@ def quantity(value: float, unit: str = "", digits: int = 3) -> str:
 
     Examples
     --------
-    >>> quantity(0.0417, "s"), quantity(0.25, "%"), quantity(1, "messages")
-    ('41.7 ms', '25 %', '1 message')
+    >>> quantity(0.0417, "s"), quantity(0.25, "%"), quantity(8, "1/s")
+    ('41.7 ms', '25 %', '8 per second')
     """
     if not isfinite(value):
         return "–" if value != value else f"∞ {unit}".strip()
@@ -103,6 +103,8 @@ def quantity(value: float, unit: str = "", digits: int = 3) -> str:
         scale, unit = (1e3, "ms") if abs(value) >= 1e-3 else (1e6, "µs")
         value *= scale
     said = _rounded(value, digits)
+    if unit == "1/s":
+        return f"{said} per second"
     if said == "1":
         unit = _ONE.sub(r"\1", unit)
     return f"{said} {unit}".strip()

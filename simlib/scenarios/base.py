@@ -19,7 +19,8 @@ from ..analysis.run_lengths import Needed, needed_by_queue
 from ..distributions import Arrivals, Distribution, Durations, Exponential
 from ..processes import Environment, Ledger, Outage, Record
 from ..values import Value, parameter
-from ..values.tables import text_table, unit_of
+from ..values.parameters import read, unit_of
+from ..values.tables import text_table
 from .recursions import draw_before
 
 __all__ = ["Engine", "OpenScenario", "Progress", "PublishingScenario", "Scenario", "parameter"]
@@ -349,8 +350,8 @@ class PublishingScenario(Scenario):
         if len(wanted) > 1 or "interarrival" in changes:
             raise ValueError("give only one of interarrival, arrival_rate and load")
         ((name, value),) = wanted.items()
-        bounds = (getattr(each, "le", inf) for each in self.derived[name].metadata)
-        most = min(bounds, default=inf)
+        high = read(name, self.derived[name]).high
+        most = inf if high is None else high
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if not number or not 0 < value <= most or value == inf:
             bound = f" and <= {most:g}" if most < inf else ""

@@ -57,6 +57,21 @@ def test_a_figure_that_nobody_declared_is_called_as_it_is() -> None:
     assert Metric("speed").written(0.25) == "0.250"
 
 
+@pytest.mark.parametrize(
+    ("value", "unit", "said"),
+    [
+        (8, "1/s", "8 per second"),
+        (31.94, "1/s", "31.9 per second"),
+        (0.0417, "s", "41.7 ms"),
+        (0.25, "%", "25 %"),
+        (1, "messages", "1 message"),
+        (1234.5, "s", "1,234 s"),
+    ],
+)
+def test_a_figure_is_written_as_people_write_it(value: float, unit: str, said: str) -> None:
+    assert Metric("so much", unit).written(value) == said
+
+
 def test_every_scenario_answers_for_those_derived_from_it() -> None:
     figures = Scenario.all_figures()
     for scenario in SCENARIOS:

@@ -14,7 +14,7 @@ from simlib import scenarios
 from simlib.distributions import Distribution
 from simlib.scenarios import Scenario
 from simlib.values import Value
-from simlib.values.tables import unit_of
+from simlib.values.parameters import unit_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "names.md"
 

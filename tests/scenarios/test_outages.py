@@ -96,3 +96,10 @@ def test_an_outage_that_takes_no_time_changes_nothing(kind: Any) -> None:
     factor = 2.0 if kind == "slow" else None
     nothing = Outage(of="service", kind=kind, start=1.0, duration=0, factor=factor)
     assert Faults([nothing]).end_of_work(0.5, 1.0) == (1.5, False)
+
+
+def test_what_one_of_the_fleet_leaves_goes_to_none_that_goes_down_with_it() -> None:
+    often = Outage(of="consumers", every=20.0, duration=2.0, share=0.5)
+    scenario = PointToPoint(messages=90, consumers=3, outages=(often,))
+    for seed in range(1, 6):
+        assert scenario.run(seed).ledger.acked == 90

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from matplotlib.axes import Axes
 
-from .pictures import COLOURS, axes
+from ..pictures import COLOURS, axes
 
 __all__ = ["crash_points"]
 

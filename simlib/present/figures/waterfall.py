@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.axes import Axes
 
-from ..analysis.metrics import quantity
-from ..analysis.result import Result
-from .pictures import COLOURS, prepared
+from ...analysis.metrics import quantity
+from ...analysis.result import Result
+from ..pictures import COLOURS, prepared
 
 __all__ = ["waterfall"]
 
