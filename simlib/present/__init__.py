@@ -20,6 +20,7 @@ from .figures import (
     warm_up,
     who_waits,
 )
+from .figures.consistency import crash_points
 from .figures.waterfall import waterfall
 from .learning import Exercise, Prediction
 from .panel import Panel, panel
@@ -36,6 +37,7 @@ __all__ = [
     "axes",
     "by_theory",
     "coverage",
+    "crash_points",
     "exercise",
     "figures_over",
     "in_runs",

@@ -9,6 +9,7 @@ from .api_styles import ApiStyles
 from .base import Engine, OpenScenario, Progress, PublishingScenario, Scenario
 from .closed_loop import ClosedLoop
 from .composition import Composition
+from .consistency import Consistency, InvariantError
 from .delivery_guarantees import DeliveryGuarantees
 from .event_driven import EventDriven
 from .hedging import Hedging
@@ -21,10 +22,12 @@ __all__ = [
     "ApiStyles",
     "ClosedLoop",
     "Composition",
+    "Consistency",
     "DeliveryGuarantees",
     "Engine",
     "EventDriven",
     "Hedging",
+    "InvariantError",
     "OpenScenario",
     "Pipeline",
     "PointToPoint",

@@ -15,7 +15,8 @@ Services in a row
     `tandem`, `jackson`, `sync_chain`, `pipeline`, `blocking_line`
 Messaging
     `group_commit`, `group_commit_closed`, `linger`, `prefetch`, `partition_throughput`,
-    `redelivery`, `retries`, `retry_amplification`, `retry_threshold`, `outage`
+    `redelivery`, `retries`, `retry_amplification`, `retry_threshold`, `outage`,
+    `polled_outbox`
 One request, many servers
     `fan_out_slow`, `fan_out_percentile`, `fan_out_mean`, `fork_join`, `power_of_choices`,
     `redundancy`, `hedge`
@@ -60,6 +61,7 @@ from simlib.theory.markov import erlang_b, erlang_c, mg_infinity, mm1, mm1k, mmc
 from simlib.theory.messaging import (
     outage,
     partition_throughput,
+    polled_outbox,
     prefetch,
     redelivery,
     retries,
@@ -128,6 +130,7 @@ __all__ = [
     "outage",
     "partition_throughput",
     "pipeline",
+    "polled_outbox",
     "power_of_choices",
     "prefetch",
     "redelivery",

@@ -26,6 +26,10 @@ message was lost that had been promised, that none came back that had been promi
 no body was wrong, and that whatever was dropped was reported. So the losses are those that `sync`
 allows: none with `always`, at most the window with `batch`.
 
+Where three services stand in place of a queue, a process that held their databases was killed, and
+started again; money, stock and orders were then as after the same crash in memory, and all right
+wherever the pattern promises it.
+
 | what | queue | tries |
 | --- | --- | --: |
 """

@@ -9,14 +9,14 @@ import nbformat
 import pytest
 
 from simlib import LogNormal
-from simlib.scenarios import ApiStyles, Composition, PointToPoint, PublishSubscribe
+from simlib.scenarios import ApiStyles, Composition, Consistency, PointToPoint, PublishSubscribe
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 SEEDS = (1, 2, 3)
 
 
-def set_up(notebook: str, base: str) -> SimpleNamespace:
-    """What the panel's cell makes before it makes the panel, from the scenario called ``base``."""
+def set_up(notebook: str, *bases: str) -> SimpleNamespace:
+    """What the panel's cell makes before it makes the panel, from what the ``bases`` are called."""
     (file,) = FOLDER.glob(f"{notebook}_*.ipynb")
     notebook_cells = nbformat.reads(file.read_text(encoding="utf-8"), as_version=4).cells
     sources = [cell.source for cell in notebook_cells if cell.cell_type == "code"]
@@ -24,7 +24,7 @@ def set_up(notebook: str, base: str) -> SimpleNamespace:
     for source in sources:
         for node in ast.parse(source).body:
             imports = isinstance(node, ast.Import | ast.ImportFrom)
-            if imports or (isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == base):
+            if imports or (isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in bases):
                 exec(ast.unparse(node), names)
     (cell,) = [source for source in sources if "trial = panel(" in source]
     names["figures"] = []
@@ -153,6 +153,34 @@ def test_two_of_three_competing_subscribers_cannot_carry_the_traffic(
 def test_a_large_prefetch_hurts_those_who_compete(subscribing: SimpleNamespace, seed: int) -> None:
     three = subscribing.rush.replace(arrangement="competing", arrival_rate=20)
     assert latency(three.replace(prefetch=100), seed) > 10 * latency(three, seed)
+
+
+@pytest.fixture(scope="module")
+def ordering() -> SimpleNamespace:
+    return set_up("08", "shop", "two", "counted")
+
+
+def broken(scenario: Consistency, step: str | None, seed: int, **changes: Any) -> float:
+    return float(scenario.replace(crash_after=step, **changes).run(seed).summary()["broken"])
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_only_memory_keeps_an_outbox_right(ordering: SimpleNamespace, seed: int) -> None:
+    crashes = ordering.controls["crash_after"].values()
+    assert not any(broken(ordering.start, step, seed) for step in crashes)
+    assert any(broken(ordering.start, step, seed, dedup="none") for step in crashes)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_relay_that_sleeps_less_lets_all_know_sooner(
+    ordering: SimpleNamespace, seed: int
+) -> None:
+    calm = ordering.start.replace(crash_after=None)
+    ages = [
+        float(calm.replace(polling=sleep).run(seed).summary()["staleness_mean"])
+        for sleep in ordering.controls["polling"].values()
+    ]
+    assert ages == sorted(ages)
 
 
 def page_time(page: ApiStyles) -> float:

@@ -19,7 +19,6 @@ NOT_WITHIN_BUDGET: dict[str, dict[str, float]] = {
 RETRIES = "calls that time out, are refused or come again"
 BALANCING = "several queues, and who goes to which"
 FAN_OUT = "one request, several calls"
-DELIVERY = "writes to two places of which one gets lost"
 NETWORKS = "networks of stations with feedback, or with a fixed number of callers"
 TRACE = "recorded traces that are fetched from elsewhere"
 
@@ -39,7 +38,6 @@ LATER: dict[str, str] = {
     "po3-090": BALANCING,
     "po1-090": BALANCING,
     "forkjoin2-080": FAN_OUT,
-    "dual-write-vs-outbox": DELIVERY,
     "jackson-3": NETWORKS,
     "mva-3": NETWORKS,
     "groupcommit-closed-zero-think": NETWORKS,

@@ -11,6 +11,7 @@ from simlib.scenarios import (
     ApiStyles,
     ClosedLoop,
     Composition,
+    Consistency,
     DeliveryGuarantees,
     EventDriven,
     Hedging,
@@ -32,6 +33,7 @@ SCENARIOS = [
     DeliveryGuarantees(messages=50),
     PublishSubscribe(messages=50),
     EventDriven(messages=50),
+    Consistency(messages=50),
 ]
 
 

@@ -111,6 +111,12 @@ GOOD: dict[str, dict[str, Any]] = {
     "outage": {"arrival_rate": 0.5, "service_rate": 1, "outage_time": 1},
     "partition_throughput": {"partitions": 2, "consumers": 2, "consumer_rate": 1},
     "pipeline": {"arrival_rate": 1, "service_rates": [1], "servers": [1]},
+    "polled_outbox": {
+        "arrival_rate": 0.5,
+        "polling": 1,
+        "publish_time": 1,
+        "delivery": 1,
+    },
     "power_of_choices": {"load": 0.5, "service_mean": 1, "choices": 2},
     "prefetch": {"round_trip": 1, "service_time": 1, "limit": 1},
     "redelivery": {"p_ack_lost": 0.1},

@@ -63,6 +63,7 @@ from simlib.scenarios import (
     ApiStyles,
     ClosedLoop,
     Composition,
+    Consistency,
     DeliveryGuarantees,
     EventDriven,
     Hedging,
@@ -143,6 +144,7 @@ scenarios: list[Scenario] = [
     ClosedLoop(callers=3, think=1.0, service=Exponential(0.1)),
     DeliveryGuarantees(messages=10, outages=(Outage(of="broker", every=10.0, duration=0),)),
     EventDriven(messages=10, way="database", polling=None, outages=(crash,)),
+    Consistency(messages=10, pattern="outbox", crash_after="mark", polling=None),
     PublishSubscribe(messages=10, exchange="topic", bindings=("a.#", "*", "b")),
 ]
 shop = PointToPoint(messages=10)
