@@ -26,6 +26,7 @@ from ..processes import (
 )
 from ..processes.draws import stream
 from ..processes.faults import faults_of_each
+from ..tracing import Parties
 from .base import OpenScenario, Progress, parameter
 
 __all__ = ["PublishSubscribe"]
@@ -161,6 +162,11 @@ class PublishSubscribe(OpenScenario):
     def servers(self) -> int:
         """How many copies can be worked on at once."""
         return self.subscribers * self.workers
+
+    @property
+    def parties(self) -> Parties:
+        keeper = "partition" if self.arrangement == "group" else "queue"
+        return Parties(sender="publisher", keeper=keeper, worker="subscriber")
 
     @property
     def slowest(self) -> float:
