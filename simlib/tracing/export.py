@@ -86,7 +86,8 @@ def chrome(spans: Sequence[Span]) -> dict[str, Any]:
     """Spans in Chrome's trace event format, which Perfetto (ui.perfetto.dev) opens.
 
     A service is a process. Within it a span has a thread on which nothing overlaps it that is not
-    within it, for such a slice would be dropped. What one service caused in another is an arrow.
+    within it, for such a slice would be dropped. What one service caused in another is an arrow, to the innermost slice
+    that begins there.
     Times are in microseconds, exact to the nanosecond.
     """
     processes: dict[str, _Process] = {}
