@@ -7,6 +7,7 @@ require("present", __name__)
 
 from .comparisons import coverage, figures_over, operation_costs, warm_up
 from .exercises import exercise
+from .figures.spans import queue_by_queue, self_time_bars, timeline, who_calls_whom
 from .learning import Exercise, Prediction
 from .panel import Panel, panel
 from .pictures import COLOURS, axes, show
@@ -44,12 +45,16 @@ __all__ = [
     "one_run",
     "operation_costs",
     "panel",
+    "queue_by_queue",
     "queue_over_time",
+    "self_time_bars",
     "setting",
     "show",
     "subscribers_over_time",
+    "timeline",
     "topology",
     "verdict",
     "warm_up",
+    "who_calls_whom",
     "who_waits",
 ]

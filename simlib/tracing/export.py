@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from math import isfinite
-from typing import Any
+from typing import Any, NamedTuple
 
 from .spans import Span
 
@@ -86,29 +86,27 @@ def chrome(spans: Sequence[Span]) -> dict[str, Any]:
     """Spans in Chrome's trace event format, which Perfetto (ui.perfetto.dev) opens.
 
     A service is a process. Within it a span has a thread on which nothing overlaps it that is not
-    within it, for such a slice would be dropped. What one service caused in another is an arrow, to the innermost slice
-    that begins there.
-    Times are in microseconds, exact to the nanosecond.
+    within it, for such a slice would be dropped. What one service caused in another is an arrow, to
+    the innermost slice that begins there. Times are in microseconds, exact to the nanosecond.
     """
     processes: dict[str, _Process] = {}
-    slices: dict[tuple[str, str], tuple[_Process, int]] = {}
+    slices: dict[tuple[str, str], _Slice] = {}
     events: list[dict[str, Any]] = []
     known = {(span.trace_id, span.span_id): span for span in spans}
-    # What contains others goes first; those that are equal stand in the order of their making.
-    order = sorted(spans, key=lambda span: (_nanoseconds(span.start), -_nanoseconds(span.end)))
-    for arrow, span in enumerate(order, 1):
+    # What contains others goes first.
+    order = sorted(spans, key=lambda span: (*_when(span), _depth(span, known)))
+    for number, span in enumerate(order, 1):
         process = processes.setdefault(span.service, _Process(len(processes) + 1))
         start, end = _nanoseconds(span.start), _nanoseconds(span.end)
-        thread = process.thread_for(start, end)
-        slices[span.trace_id, span.span_id] = process, thread
-        place = {"pid": process.number, "tid": thread, "ts": start / 1000}
+        place = _Slice(process.number, process.thread_for(start, end), start, end)
+        slices[span.trace_id, span.span_id] = place
         parent = known.get((span.trace_id, span.parent_id or ""))
-        crosses = parent is not None and parent.service != span.service
-        # A slice of no length is over when its arrow comes.
-        if parent is not None and crosses and end > start:
-            caller, its_thread = slices[parent.trace_id, parent.span_id]
-            at = {"pid": caller.number, "tid": its_thread, "ts": start / 1000}
-            events.append({"ph": "s", "id": arrow, "name": "causes", "cat": "causes", **at})
+        caller = slices.get((span.trace_id, span.parent_id or ""))
+        arrow = None
+        if parent is not None and caller is not None and parent.service != span.service:
+            arrow = _arrow(number, caller, place)
+        if arrow is not None:
+            events.append(arrow[0])
         events.append(
             {
                 "ph": "X",
@@ -116,13 +114,52 @@ def chrome(spans: Sequence[Span]) -> dict[str, Any]:
                 "cat": span.service,
                 "dur": (end - start) / 1000,
                 "args": dict(_arguments(span)),
-                **place,
+                **place.at(start),
             }
         )
-        if crosses and end > start:
-            bound = {"bp": "e", "id": arrow, "name": "causes", "cat": "causes"}
-            events.append({"ph": "f", **bound, **place})
+        if arrow is not None:
+            events.append(arrow[1])
     return {"traceEvents": [*_names(processes), *events], "displayTimeUnit": "ms"}
+
+
+class _Slice(NamedTuple):
+    """Where a span is drawn; its times in nanoseconds."""
+
+    process: int
+    thread: int
+    start: int
+    end: int
+
+    def at(self, instant: int) -> dict[str, Any]:
+        """What an event says of its place and instant (ns)."""
+        return {"pid": self.process, "tid": self.thread, "ts": instant / 1000}
+
+
+def _arrow(
+    number: int, caller: _Slice, callee: _Slice
+) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """Begin and end of an arrow; none where a slice has no length, and is over when it comes."""
+    if caller.start == caller.end or callee.start == callee.end:
+        return None
+    facts = {"id": number, "name": "causes", "cat": "causes"}
+    # A caller that does not wait may be done before what it caused begins.
+    leaves = min(callee.start, caller.end - 1)
+    return (
+        {"ph": "s", **facts, **caller.at(leaves)},
+        {"ph": "f", "bp": "e", **facts, **callee.at(callee.start)},
+    )
+
+
+def _when(span: Span) -> tuple[int, int]:
+    return _nanoseconds(span.start), -_nanoseconds(span.end)
+
+
+def _depth(span: Span, known: Mapping[tuple[str, str], Span]) -> int:
+    """How many of the spans it lies within."""
+    depth, parent = 0, known.get((span.trace_id, span.parent_id or ""))
+    while parent is not None:
+        depth, parent = depth + 1, known.get((parent.trace_id, parent.parent_id or ""))
+    return depth
 
 
 class _Process:

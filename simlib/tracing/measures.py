@@ -54,26 +54,36 @@ def self_times(spans: Sequence[Span]) -> list[float]:
     What two children cover together is counted once: 0 to 100 with children at 10 to 60 and 40 to
     80 leaves 30. In a trace in which no children overlap, self times add up to what the root took.
     """
-    children: dict[tuple[str, str], list[Span]] = {}
-    for span in spans:
-        if span.parent_id is not None:
-            children.setdefault((span.trace_id, span.parent_id), []).append(span)
+    children = children_of(spans)
     return [
-        # Sums of pieces may be longer than the whole by a rounding.
-        max(0.0, span.duration - _covered(span, children.get((span.trace_id, span.span_id), ())))
+        sum(end - start for start, end in uncovered(span, children.get(_key(span), ())))
         for span in spans
     ]
 
 
-def _covered(span: Span, children: Iterable[Span]) -> float:
-    """How much of a span its children cover (s)."""
-    covered, until = 0.0, span.start
+def children_of(spans: Iterable[Span]) -> dict[tuple[str, str], list[Span]]:
+    """The children of each span that has some, by trace and span id."""
+    children: dict[tuple[str, str], list[Span]] = {}
+    for span in spans:
+        if span.parent_id is not None:
+            children.setdefault((span.trace_id, span.parent_id), []).append(span)
+    return children
+
+
+def uncovered(span: Span, children: Iterable[Span]) -> list[tuple[float, float]]:
+    """When a span was by itself: start and end (s) of each stretch that none of them covers."""
+    found, since = [], span.start
     for start, end in sorted((each.start, each.end) for each in children):
-        end = min(end, span.end)
-        if end > until:
-            covered += end - max(start, until)
-            until = end
-    return covered
+        if start > since:
+            found.append((since, min(start, span.end)))
+        since = max(since, end)
+    if since < span.end:
+        found.append((since, span.end))
+    return [(start, end) for start, end in found if start < end]
+
+
+def _key(span: Span) -> tuple[str, str]:
+    return span.trace_id, span.span_id
 
 
 def by_service(spans: Sequence[Span]) -> list[ServiceFigures]:
@@ -133,7 +143,7 @@ def service_map(spans: Sequence[Span]) -> list[Edge]:
 
 def _with_callers(spans: Sequence[Span]) -> Iterable[tuple[Span, Span | None]]:
     """Each span and its parent; none if it has none, or it is not among them."""
-    known = {(span.trace_id, span.span_id): span for span in spans}
+    known = {_key(span): span for span in spans}
     for span in spans:
         parent = span.parent_id
         yield span, None if parent is None else known.get((span.trace_id, parent))

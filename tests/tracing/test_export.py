@@ -209,3 +209,21 @@ def test_nothing_overlaps_on_a_thread_and_arrows_have_two_ends(result: Result) -
         and round(1e9 * each.end) > round(1e9 * each.start)
     ]
     assert len(arrows) == len(crossing)
+
+
+def test_spans_may_come_in_any_order_and_without_their_parents() -> None:
+    spans = RETRIED.run(1).spans()
+    backwards = chrome(spans[::-1])["traceEvents"]
+    assert sorted(map(str, backwards)) == sorted(map(str, chrome(spans)["traceEvents"]))
+    kept = chrome([each for each in spans if each.service == "consumer"])["traceEvents"]
+    assert {each["ph"] for each in kept} == {"M", "X"}
+
+
+def test_an_arrow_leaves_a_sender_that_is_done_before_its_message_is_received() -> None:
+    sent = TraceContext.numbered(1, 1)
+    facts = {"parent_id": None, "name": "publish", "service": "shop", "start": 0.0, "end": 1.0}
+    publish = Span(context=sent, **facts)
+    later = {"name": "process", "service": "billing", "start": 3.0, "end": 4.0}
+    process = Span(context=sent.child(), parent_id=sent.span_id, **later)
+    events = chrome([publish, process])["traceEvents"]
+    assert [e["ts"] for e in events if e["ph"] in "sf"] == [1e6 - 0.001, 3e6]
