@@ -9,16 +9,19 @@ from .base import Engine, OpenScenario, Progress, PublishingScenario, Scenario
 from .closed_loop import ClosedLoop
 from .delivery_guarantees import DeliveryGuarantees
 from .event_driven import EventDriven
+from .incident import Case, Incident
 from .pipeline import Pipeline, Station
 from .point_to_point import PointToPoint
 from .publish_subscribe import PublishSubscribe
 from .sync_async import SyncVsAsync
 
 __all__ = [
+    "Case",
     "ClosedLoop",
     "DeliveryGuarantees",
     "Engine",
     "EventDriven",
+    "Incident",
     "OpenScenario",
     "Pipeline",
     "PointToPoint",

@@ -12,19 +12,31 @@ headers of a message or request does the same for a program. Nothing here is nee
 from .context import TraceContext
 from .export import chrome, otlp
 from .lives import spans_of
-from .measures import Edge, ServiceFigures, by_service, self_times, service_map
+from .measures import (
+    Edge,
+    Rise,
+    ServiceFigures,
+    by_service,
+    rises,
+    self_time_by_name,
+    self_times,
+    service_map,
+)
 from .spans import Kind, Parties, Span
 
 __all__ = [
     "Edge",
     "Kind",
     "Parties",
+    "Rise",
     "ServiceFigures",
     "Span",
     "TraceContext",
     "by_service",
     "chrome",
     "otlp",
+    "rises",
+    "self_time_by_name",
     "self_times",
     "service_map",
     "spans_of",

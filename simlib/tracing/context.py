@@ -23,6 +23,7 @@ SAMPLED = 0b01
 RANDOM = 0b10
 """The trace id is random in its last 56 bits (Trace Context, level 2)."""
 
+_DIGITS = re.compile(r"[0-9a-f]+")
 _TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 _RANDOM_PARTS = 1 << 56
 
@@ -46,10 +47,12 @@ class TraceContext:
     flags: int = SAMPLED
 
     def __post_init__(self) -> None:
-        for name, digits in (("trace_id", 32), ("span_id", 16)):
-            value = getattr(self, name)
-            text = isinstance(value, str) and re.fullmatch(rf"[0-9a-f]{{{digits}}}", value)
-            if not text or not int(value, 16):
+        for name, value, digits in (
+            ("trace_id", self.trace_id, 32),
+            ("span_id", self.span_id, 16),
+        ):
+            text = isinstance(value, str) and len(value) == digits
+            if not text or _DIGITS.fullmatch(value) is None or value.count("0") == digits:
                 raise ValueError(
                     f"{name} must be {digits} hexadecimal digits in lower case, not all of them "
                     f"zero, got {value!r}"
@@ -93,11 +96,15 @@ class TraceContext:
         """The root of the trace of message ``number`` in a run with this seed: always the same."""
         digest = blake2b(f"{seed}/{number}".encode(), digest_size=16).digest()
         trace_id = _not_zero(digest)
-        return cls(trace_id, numbered_span(trace_id, 0), RANDOM | SAMPLED)
+        return cls(trace_id, _numbered_span(trace_id, 0), RANDOM | SAMPLED)
 
     def child(self) -> Self:
         """A new span beneath this one, in the same trace; a retry is one, too."""
         return type(self)(self.trace_id, _not_zero(secrets.token_bytes(8)), self.flags)
+
+    def numbered_child(self, number: int) -> Self:
+        """The ``number``-th span that was made in this trace: always the same."""
+        return type(self)(self.trace_id, _numbered_span(self.trace_id, number), self.flags)
 
     @property
     def sampled(self) -> bool:
@@ -133,7 +140,7 @@ class TraceContext:
             return None
 
 
-def numbered_span(trace_id: str, number: int) -> str:
+def _numbered_span(trace_id: str, number: int) -> str:
     """The id of the span that was made as the ``number``-th of a trace: always the same."""
     return _not_zero(blake2b(f"{trace_id}/{number}".encode(), digest_size=8).digest())
 

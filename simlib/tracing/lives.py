@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from math import isnan, nan
 from typing import Any, Protocol
 
-from .context import TraceContext, numbered_span
+from .context import TraceContext
 from .spans import Kind, Parties, Span
 
 __all__ = ["Run", "spans_of"]
@@ -289,7 +289,7 @@ class _Trace:
         """The spans, a parent before its children."""
         contexts: dict[int, TraceContext] = {}
         for place, draft in enumerate(self._drafts):
-            own = TraceContext(root.trace_id, numbered_span(root.trace_id, place), root.flags)
+            own = root.numbered_child(place)
             contexts[id(draft)] = own
             first = first_of_batch.setdefault(draft.batch, own) if draft.batch >= 0 else own
             yield Span(

@@ -8,7 +8,16 @@ from typing import NamedTuple
 
 from .spans import Span
 
-__all__ = ["Edge", "ServiceFigures", "by_service", "self_times", "service_map"]
+__all__ = [
+    "Edge",
+    "Rise",
+    "ServiceFigures",
+    "by_service",
+    "rises",
+    "self_time_by_name",
+    "self_times",
+    "service_map",
+]
 
 
 class ServiceFigures(NamedTuple):
@@ -46,6 +55,14 @@ class Edge(NamedTuple):
     """The fraction that came to nothing."""
     duration_mean: float
     """How long they took (s)."""
+
+
+class Rise(NamedTuple):
+    """By how much a figure of a service is larger than it was."""
+
+    service: str
+    by: float
+    """In the unit of the figure."""
 
 
 def self_times(spans: Sequence[Span]) -> list[float]:
@@ -120,6 +137,40 @@ def _figures(service: str, asked: Sequence[Span], period: float, own: float) -> 
         p99,
         own / len(asked),
     )
+
+
+def rises(now: Sequence[Span], before: Sequence[Span], figure: str = "self_time") -> list[Rise]:
+    """By how much a figure of each service is larger than it was, the largest rise first.
+
+    Parameters
+    ----------
+    now, before : sequence of Span
+        Those of two runs of the same services.
+    figure : str
+        Which of :class:`ServiceFigures`. A service that is slow makes those slow that wait for it:
+        ``duration_p95`` rises along the whole way, ``self_time`` only where the time is spent.
+    """
+    if figure not in ServiceFigures._fields[1:]:
+        raise ValueError(
+            f"figure must be one of {', '.join(ServiceFigures._fields[1:])}, got {figure!r}"
+        )
+    then = {each.service: getattr(each, figure) for each in by_service(before)}
+    found = [
+        Rise(each.service, getattr(each, figure) - then[each.service])
+        for each in by_service(now)
+        if each.service in then
+    ]
+    return sorted(found, key=lambda each: -each.by)
+
+
+def self_time_by_name(spans: Sequence[Span], service: str) -> dict[str, float]:
+    """What a service itself spends on a request (s), on the average, by the name of the span."""
+    spent: dict[str, float] = {}
+    for span, own in zip(spans, self_times(spans), strict=True):
+        if span.service == service:
+            spent[span.name] = spent.get(span.name, 0.0) + own
+    asked = sum(each.requests for each in by_service(spans) if each.service == service)
+    return {name: own / asked for name, own in spent.items()}
 
 
 def service_map(spans: Sequence[Span]) -> list[Edge]:
