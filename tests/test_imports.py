@@ -28,18 +28,21 @@ ROOMS: dict[str, set[str]] = {
     "calls": set(),
     "stores": set(),
     "resilience": set(),
+    "tracing": set(),
     "processes": {
         *("values", "broker", "calls", "resilience", "stores", "queues", "distributions"),
     },
-    "analysis": {"values", "processes", "queues", "broker", "distributions", "theory"},
+    "analysis": {
+        *("values", "processes", "queues", "broker", "distributions", "theory", "tracing"),
+    },
     "scenarios": {
         *("values", "analysis", "processes", "queues", "broker", "distributions"),
-        *("theory", "costs", "stores", "calls"),
+        *("theory", "costs", "stores", "calls", "tracing"),
     },
     "live": {"queues", "broker", "distributions", "analysis", "theory", "costs"},
     "present": {
         *("values", "scenarios", "analysis", "processes", "broker", "distributions", "theory"),
-        *("live", "costs"),
+        *("live", "costs", "tracing"),
     },
     # The command line makes any scenario, runs it and says what came of it.
     "__main__": {"values", "distributions", "processes", "scenarios", "analysis"},
@@ -230,7 +233,7 @@ def test_the_library_loads_nothing_that_only_pictures_and_panels_need(statement:
     }
 
 
-@pytest.mark.parametrize("room", ["queues", "broker", "stores", "calls", "resilience"])
+@pytest.mark.parametrize("room", ["queues", "broker", "stores", "calls", "resilience", "tracing"])
 def test_what_is_real_loads_nothing_but_python_and_itself(room: str) -> None:
     before = _loaded_by("pass")  # what the environment itself brings along
     loaded = _loaded_by(f"import simlib.{room}") - before

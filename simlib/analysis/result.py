@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..processes.attempts import Attempts
 from ..processes.record import Ledger, Moves, Record, instants
+from ..tracing import Parties, Span, spans_of
 from ..values import html_table
 from .arguments import whole
 from .attempts import InVain, at_each_station, every_attempt
@@ -31,6 +32,10 @@ class Experiment(Loaded, Protocol):
 
     figures: ClassVar[Mapping[str, Metric]]
     """How figures are shown that only its summaries have."""
+
+    @property
+    def parties(self) -> Parties:
+        """What the services are called that a message passes."""
 
     def run(self, seed: int = 0) -> Result:
         """Run once; the same seed gives the same result."""
@@ -247,6 +252,16 @@ class Result:
         """
         names = np.array(OUTCOMES, object)[self.outcomes]
         return every_attempt(self.columns, self.labels, names, self.in_vain)
+
+    def spans(self, share: float = 1.0) -> list[Span]:
+        """The run as spans, a trace for each message; see :func:`simlib.tracing.spans_of`.
+
+        Parameters
+        ----------
+        share : float
+            The fraction of the traces that is made, 0 to 1 (head sampling).
+        """
+        return spans_of(self, self.scenario.parties, share)
 
     @cached_property
     def series(self) -> pd.DataFrame:

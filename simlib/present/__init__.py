@@ -21,6 +21,7 @@ from .figures import (
     who_waits,
 )
 from .figures.consistency import crash_points
+from .figures.spans import queue_by_queue, self_time_bars, timeline, who_calls_whom
 from .figures.waterfall import waterfall
 from .learning import Exercise, Prediction
 from .panel import Panel, panel
@@ -50,13 +51,17 @@ __all__ = [
     "one_run",
     "operation_costs",
     "panel",
+    "queue_by_queue",
     "queue_over_time",
+    "self_time_bars",
     "setting",
     "show",
     "subscribers_over_time",
+    "timeline",
     "topology",
     "verdict",
     "warm_up",
     "waterfall",
+    "who_calls_whom",
     "who_waits",
 ]

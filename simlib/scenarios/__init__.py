@@ -13,6 +13,7 @@ from .consistency import Consistency, InvariantError
 from .delivery_guarantees import DeliveryGuarantees
 from .event_driven import EventDriven
 from .hedging import Hedging
+from .incident import Case, Incident
 from .pipeline import Pipeline, Station
 from .point_to_point import PointToPoint
 from .publish_subscribe import PublishSubscribe
@@ -20,6 +21,7 @@ from .sync_async import SyncVsAsync
 
 __all__ = [
     "ApiStyles",
+    "Case",
     "ClosedLoop",
     "Composition",
     "Consistency",
@@ -27,6 +29,7 @@ __all__ = [
     "Engine",
     "EventDriven",
     "Hedging",
+    "Incident",
     "InvariantError",
     "OpenScenario",
     "Pipeline",

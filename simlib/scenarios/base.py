@@ -18,6 +18,7 @@ from ..analysis.result import Result
 from ..analysis.run_lengths import Needed, needed_by_queue
 from ..distributions import Arrivals, Distribution, Durations, Exponential
 from ..processes import Environment, Ledger, Outage, Record
+from ..tracing import Parties
 from ..values import Value, parameter
 from ..values.parameters import read, unit_of
 from ..values.tables import text_table
@@ -140,6 +141,11 @@ class Scenario(Value, ABC):
     def servers(self) -> int | None:
         """How many messages can be worked on at once; None if that is not known."""
         return None
+
+    @property
+    def parties(self) -> Parties:
+        """What the services are called that a message passes, in the spans of a run."""
+        return Parties()
 
     def is_over(self, ledger: Ledger) -> bool:
         """Whether everything there was to do was done, before time could end the run."""

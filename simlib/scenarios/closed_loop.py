@@ -18,6 +18,7 @@ from ..processes import Draws, Environment, Faults, Record, Service, SimQueue, T
 from ..processes.faults import NO_FAULTS
 from ..queues import MemoryQueue
 from ..theory import closed
+from ..tracing import Parties
 from .base import Progress, Scenario, parameter
 from .recursions import closed_loop, draw
 
@@ -89,6 +90,10 @@ class ClosedLoop(Scenario):
 
     def obstacle(self) -> str | None:
         return f"no recursion has outages, and it is {self.outages}" if self.outages else None
+
+    @property
+    def parties(self) -> Parties:
+        return Parties(sender="caller", worker="service", calls=True)
 
     def _calculate(self, env: Environment) -> Result:
         works = draw(self.service.blocks(env.stream("service")), self.messages)

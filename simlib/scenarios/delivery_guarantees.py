@@ -26,6 +26,7 @@ from ..processes.publish_subscribe.outages import fail
 from ..processes.publish_subscribe.resending import PaymentPublisher
 from ..queues.kinds import open_queue
 from ..stores import Accounts
+from ..tracing import Parties
 from .base import OpenScenario, Progress, parameter
 
 __all__ = ["DeliveryGuarantees"]
@@ -152,6 +153,10 @@ class DeliveryGuarantees(OpenScenario):
     def servers(self) -> int:
         """How many payments can be booked at once."""
         return 1
+
+    @property
+    def parties(self) -> Parties:
+        return Parties(sender="publisher", keeper="broker", worker="bookkeeper")
 
     @property
     def offered_load(self) -> float:

@@ -23,6 +23,7 @@ from ..processes.events.by_table import ByTable
 from ..processes.faults import faults_of_each
 from ..processes.network import across
 from ..queues import MemoryQueue
+from ..tracing import Parties
 from .base import OpenScenario, Progress, parameter
 from .callers import CALLER, seen_by_callers
 
@@ -127,6 +128,13 @@ class EventDriven(OpenScenario):
     def servers(self) -> int:
         """How many events can be worked on at once: one per subscriber."""
         return self.subscribers
+
+    @property
+    def parties(self) -> Parties:
+        if self.way == "api":
+            return Parties(sender="publisher", worker="subscriber", calls=True)
+        keeper = "broker" if self.way == "queue" else "table"
+        return Parties(sender="publisher", keeper=keeper, worker="subscriber")
 
     @property
     def slowest(self) -> float:

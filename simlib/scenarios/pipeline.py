@@ -20,6 +20,7 @@ from ..processes import Draws, Environment, Ledger, Record
 from ..processes.faults import faults_of_each
 from ..processes.point_to_point.stations import StationQueue, Workers, feed
 from ..queues import MemoryQueue
+from ..tracing import Parties
 from ..values import Value, parameter
 from .base import Progress, PublishingScenario
 from .recursions import before, blocking_line, bounded_queue, draw, unbounded_queue
@@ -113,6 +114,10 @@ class Pipeline(PublishingScenario):
             if station.consumers > 1:
                 return f"stations[{place}].consumers is not 1 and stations[{blocking[0]}] blocks"
         return None
+
+    @property
+    def parties(self) -> Parties:
+        return Parties(worker="station")
 
     def _simulate(self, env: Environment, progress: Progress | None) -> Result:
         last = len(self.stations)

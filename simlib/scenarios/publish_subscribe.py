@@ -29,6 +29,7 @@ from ..processes.draws import stream
 from ..processes.faults import faults_of_each
 from ..processes.network import across
 from ..processes.publish_subscribe.outages import fail
+from ..tracing import Parties
 from .base import OpenScenario, Progress, parameter
 
 __all__ = ["PublishSubscribe"]
@@ -173,6 +174,11 @@ class PublishSubscribe(OpenScenario):
     def servers(self) -> int:
         """How many copies can be worked on at once."""
         return self.subscribers * self.workers
+
+    @property
+    def parties(self) -> Parties:
+        keeper = "partition" if self.arrangement == "group" else "queue"
+        return Parties(sender="publisher", keeper=keeper, worker="subscriber")
 
     @property
     def slowest(self) -> float:

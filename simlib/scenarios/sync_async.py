@@ -29,6 +29,7 @@ from ..processes.faults import NO_FAULTS
 from ..processes.network import across
 from ..processes.record import instants
 from ..queues import MemoryQueue
+from ..tracing import Parties
 from .base import OpenScenario, Progress, parameter
 from .callers import CALLER, seen_by_callers
 from .recursions import before, calls, draw, staged_queue
@@ -86,6 +87,12 @@ class SyncVsAsync(OpenScenario):
     def servers(self) -> int:
         """How many requests can be worked on at once: one per worker."""
         return self.workers
+
+    @property
+    def parties(self) -> Parties:
+        if self.mode == "sync":
+            return Parties(sender="front", worker="service", calls=True)
+        return Parties(sender="front", worker="service")
 
     @property
     def places(self) -> int | None:

@@ -8,6 +8,7 @@ from .delivery_guarantees import lost_and_doubled
 from .measured import measured_over_time
 from .publish_subscribe import subscribers_over_time
 from .runs import latencies, latency_over_time, queue_over_time
+from .spans import queue_by_queue, self_time_bars, timeline, who_calls_whom
 from .sync_async import who_waits
 from .tables import coverage, figures_over, operation_costs, warm_up
 from .topology import topology
@@ -21,10 +22,14 @@ __all__ = [
     "lost_and_doubled",
     "measured_over_time",
     "operation_costs",
+    "queue_by_queue",
     "queue_over_time",
+    "self_time_bars",
     "subscribers_over_time",
+    "timeline",
     "topology",
     "warm_up",
     "waterfall",
+    "who_calls_whom",
     "who_waits",
 ]
