@@ -1,9 +1,9 @@
-"""Reasons not to trust a run: too short, not settled, not finished, or without a steady state."""
+"""Reasons not to trust a run: too short, not settled, not finished, or asked for something odd."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +18,15 @@ __all__ = ["DoubtWarning", "Loaded", "Seen", "Signs", "copies", "doubts", "signs
 class Loaded(Protocol):
     """What bears on whether to trust a run, before it is made: a scenario, seen from here."""
 
+    settles: ClassVar[bool]
+    """Whether there is a steady state for its averages to be about, after a while."""
+
     @property
     def offered_load(self) -> float | None:
         """Work that arrives per second and worker; None where nothing arrives by itself."""
+
+    def doubted(self) -> list[str]:
+        """What is risky or contradicts itself in its parameters, in words."""
 
     def needed(self) -> Needed | None:
         """How many messages a run must have to be trusted; None if no formula says so."""
@@ -85,8 +91,9 @@ def doubts(scenario: Loaded | None, seen: Signs, runs: int = 1) -> tuple[str, ..
     if seen.unfinished:
         said.append("messages were still in the system at the end, and their latency is not known")
     if scenario is not None:
+        said += scenario.doubted()
         said += _by_theory(scenario, seen, runs)
-    if not seen.settled:
+    if not seen.settled and (scenario is None or scenario.settles):
         said.append("the latency was not settled: its warm-up seems longer than a third of the run")
     return tuple(said)
 

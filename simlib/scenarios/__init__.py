@@ -6,20 +6,25 @@ require("sim", __name__)
 
 from ..values import parameter
 from .base import Engine, OpenScenario, Progress, PublishingScenario, Scenario
+from .calling import Calling
 from .closed_loop import ClosedLoop
 from .delivery_guarantees import DeliveryGuarantees
 from .event_driven import EventDriven
+from .overload import Backoff, Overload
 from .pipeline import Pipeline, Station
 from .point_to_point import PointToPoint
 from .publish_subscribe import PublishSubscribe
 from .sync_async import SyncVsAsync
 
 __all__ = [
+    "Backoff",
+    "Calling",
     "ClosedLoop",
     "DeliveryGuarantees",
     "Engine",
     "EventDriven",
     "OpenScenario",
+    "Overload",
     "Pipeline",
     "PointToPoint",
     "Progress",

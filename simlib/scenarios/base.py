@@ -62,6 +62,9 @@ class Scenario(Value, ABC):
 
     outages: tuple[Outage, ...] = parameter((), "what does not work for a while, and when")
 
+    settles: ClassVar[bool] = True
+    """Whether there is a steady state for its averages to be about, after a while."""
+
     @classmethod
     def __pydantic_init_subclass__(cls, **options: Any) -> None:
         super().__pydantic_init_subclass__(**options)
@@ -124,6 +127,13 @@ class Scenario(Value, ABC):
     def needed(self) -> Needed | None:
         """How many messages a run must have to be trusted; None if no formula says so."""
         return None
+
+    def doubted(self) -> list[str]:
+        """What is risky or contradicts itself in these parameters, though each of them is allowed.
+
+        Every result and every average over runs says it among its doubts.
+        """
+        return []
 
     @property
     def servers(self) -> int | None:

@@ -159,8 +159,8 @@ class Overload(OpenScenario):
     def places(self) -> int | None:
         return self.bound
 
-    def doubted(self) -> tuple[str, ...]:
-        """What in the policies makes no sense together, in words."""
+    def doubted(self) -> list[str]:
+        """What in the policies makes no sense together."""
         said = []
         spare = 1 / self.load - 1 if self.load else inf
         if self.retries and self.budget is not None and self.budget > max(0.0, spare):
@@ -178,7 +178,7 @@ class Overload(OpenScenario):
                 f"a timeout of {self.timeout:g} s is below the mean work of "
                 f"{self.service.average:g} s: most answers come too late"
             )
-        return tuple(said)
+        return said
 
     def _policies(self) -> Policies:
         wait = resilience.Fixed() if self.backoff is None else self.backoff.wait
@@ -208,6 +208,7 @@ class Overload(OpenScenario):
         skip_below = self.skip_below
         if skip_below is None and self.late == "skipped":
             skip_below = 0.0
+        bucket = self.rate_limit
         patience, failing = None, happens(env, "failing", self.failing)
         if self.patience is not None:
             patience = Draws(self.patience, env.stream("patience"))
@@ -222,7 +223,7 @@ class Overload(OpenScenario):
                 order=self.order,
                 skip_below=skip_below,
                 patience=patience,
-                bucket=self.rate_limit and resilience.TokenBucket(self.rate_limit) or None,
+                bucket=bucket and resilience.TokenBucket(bucket, max(1.0, bucket)),
                 failing=failing,
                 faults=faults,
                 number=number,
@@ -240,8 +241,7 @@ class Overload(OpenScenario):
             fates,
             self.interarrival,
             self._policies(),
-            replicas.send,
-            replicas.withdraw,
+            replicas,
             uniforms(env, "backoff"),
             self.messages,
         )

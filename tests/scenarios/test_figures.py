@@ -8,9 +8,11 @@ from simlib.analysis import Metric
 from simlib.analysis.metrics import shown_as
 from simlib.present import panel
 from simlib.scenarios import (
+    Calling,
     ClosedLoop,
     DeliveryGuarantees,
     EventDriven,
+    Overload,
     Pipeline,
     PointToPoint,
     PublishSubscribe,
@@ -21,7 +23,9 @@ from simlib.scenarios import (
 SCENARIOS = [
     PointToPoint(messages=50, priorities=(0.5, 0.5)),
     SyncVsAsync(messages=50),
+    Calling(messages=50),
     ClosedLoop(messages=50),
+    Overload(messages=50),
     Pipeline(messages=50),
     DeliveryGuarantees(messages=50),
     PublishSubscribe(messages=50),

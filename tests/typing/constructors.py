@@ -60,10 +60,13 @@ from simlib.resilience import (
     Wait,
 )
 from simlib.scenarios import (
+    Backoff,
+    Calling,
     ClosedLoop,
     DeliveryGuarantees,
     EventDriven,
     OpenScenario,
+    Overload,
     Pipeline,
     PointToPoint,
     PublishSubscribe,
@@ -134,6 +137,8 @@ scenarios: list[Scenario] = [
     PointToPoint(messages=10, cold_start=Exponential(1.0), polling=None),
     Pipeline(messages=10, stations=(Station(), station)),
     SyncVsAsync(messages=10, mode="async", outages=(outage, slow)),
+    Calling(messages=10, cold="each", checkout_timeout=0.1, late="cancelled"),
+    Overload(messages=10, backoff=Backoff(jitter="equal"), budget=0.05, order="lifo"),
     ClosedLoop(callers=3, think=1.0, service=Exponential(0.1)),
     DeliveryGuarantees(messages=10, outages=(Outage(of="broker", every=10.0, duration=0),)),
     EventDriven(messages=10, way="database", polling=None, outages=(crash,)),

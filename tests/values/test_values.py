@@ -21,9 +21,11 @@ from simlib import (
 )
 from simlib.analysis import Result, compare, replicate
 from simlib.scenarios import (
+    Calling,
     ClosedLoop,
     DeliveryGuarantees,
     EventDriven,
+    Overload,
     Pipeline,
     PointToPoint,
     PublishSubscribe,
@@ -34,9 +36,11 @@ from simlib.values import Value
 
 SCENARIOS: list[type[Scenario]] = [
     *(
+        Calling,
         ClosedLoop,
         DeliveryGuarantees,
         EventDriven,
+        Overload,
         Pipeline,
         PointToPoint,
         PublishSubscribe,

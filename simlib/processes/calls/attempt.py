@@ -60,7 +60,7 @@ class Attempt(Call):
     """
 
     __slots__ = ("_over", "call", "in_flight", "item", "place", "sent", "server", "start", "ticket")
-    __slots__ += ("turn",)
+    __slots__ += ("done", "turn")
 
     def __init__(
         self,
@@ -82,6 +82,8 @@ class Attempt(Call):
         self.sent = sent
         self.start = sent
         """When the work began (s), once it is at a worker."""
+        self.done = sent
+        """When the work was done (s), once it is."""
         self.place = SENT
         self.server: Server | None = None
         self.ticket: Any = None

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from math import inf, nan
-from typing import Any
+from typing import Any, Protocol
 
 from ...calls import Outcome
 from ...distributions import Distribution
@@ -18,9 +18,8 @@ from .attempt import GONE, Attempt, OpenCall
 from .call import PLAIN
 from .fates import Fates
 from .later import AFTER_ALL_ELSE, Later
-from .server import Server
 
-__all__ = ["Client", "Policies"]
+__all__ = ["Client", "Policies", "Way"]
 
 _TIMED_OUT, _REFUSED = PLAIN[Outcome.TIMED_OUT], PLAIN[Outcome.REFUSED]
 
@@ -31,12 +30,12 @@ class Policies:
 
     Parameters
     ----------
+    retry : Retry
+        How many tries, and the pauses between them.
     timeout : float
         How long it waits for each try (s); may be infinite.
     within : float
         How long it waits for a call in all (s); may be infinite.
-    retry : Retry
-        How many tries, and the pauses between them.
     budget, breaker, limit, hedge
         None: without.
     withdraws : bool
@@ -47,9 +46,9 @@ class Policies:
         Whether each attempt brings work of its own, and not that of its call.
     """
 
+    retry: Retry
     timeout: float = inf
     within: float = inf
-    retry: Retry = Retry(1)
     budget: RetryBudget | None = None
     breaker: CircuitBreaker | None = None
     limit: AIMDLimit | GradientLimit | None = None
@@ -57,6 +56,16 @@ class Policies:
     withdraws: bool = False
     cancels: bool = True
     new_work: bool = False
+
+
+class Way(Protocol):
+    """How attempts come to a service."""
+
+    def send(self, attempt: Attempt, copies: Sequence[Attempt]) -> None:
+        """Take an attempt there; ``copies`` are those that are open for the same call."""
+
+    def left(self, attempt: Attempt, cause: str, called_off: bool) -> None:
+        """Its caller waits no more, and may want it to be called off."""
 
 
 class Client:
@@ -67,16 +76,14 @@ class Client:
     env : Environment
     record : Record
         A row per call: ``enqueued`` is when it was sent first, ``started`` and ``finished`` are
-        about the attempt that was answered.
+        about the attempt that was answered; ``answered``, if it has that, is when its caller knew.
     fates : Fates
         Where attempts are counted.
     interarrival : Distribution
         Time between one call and the next (s).
     policies : Policies
-    send : callable
-        Takes an attempt to the service. It is given those that are open for the same call, too.
-    withdraw : callable
-        Calls an attempt off, if it is not over: given it and why.
+    way : Way
+        Takes attempts to the service.
     draws : iterator of float
         Uniform in [0, 1), one for each pause.
     calls : int, optional
@@ -90,8 +97,7 @@ class Client:
         fates: Fates,
         interarrival: Distribution,
         policies: Policies,
-        send: Callable[[Attempt, Sequence[Attempt]], object],
-        withdraw: Callable[[Attempt, str], object],
+        way: Way,
         draws: Iterator[float],
         calls: int | None = None,
     ) -> None:
@@ -103,8 +109,8 @@ class Client:
         self._record = record
         self._fates = fates
         self._policies = policies
-        self._send_to = send
-        self._withdraw = withdraw
+        self._way = way
+        self._answered = record.extra.get("answered")
         self._draws = draws
         # Equal timeouts pass in the order in which they began: a line, and one timer for all.
         self._timeouts = Line(env, self._time_out, AFTER_ALL_ELSE)
@@ -113,9 +119,7 @@ class Client:
             self._hedges = Line(env, self._copy, AFTER_ALL_ELSE)
         env.process(self._make(interarrival, calls))
 
-    def _make(
-        self, interarrival: Distribution, calls: int | None
-    ) -> Generator[Timer, Any, None]:
+    def _make(self, interarrival: Distribution, calls: int | None) -> Generator[Timer, Any, None]:
         env, record, budget = self.env, self._record, self._policies.budget
         timer, within = Timer(env, 1), self._policies.within
         for block in first(calls, interarrival.instants(env.stream("producer"))):
@@ -168,7 +172,7 @@ class Client:
                     attempt.ticket = None
                 self._stop(attempt, "limit")
                 return
-        self._send_to(attempt, attempt.call.copies)
+        self._way.send(attempt, attempt.call.copies)
 
     def _stop(self, attempt: Attempt, cause: str) -> None:
         attempt.place = GONE
@@ -185,8 +189,7 @@ class Client:
             return
         for each in list(call.copies):
             # It is known to be over before its place at the service is free for another.
-            if self._policies.withdraws:
-                self._withdraw(each, "timeout")
+            self._way.left(each, "timeout", self._policies.withdraws)
             each.end(_TIMED_OUT)
 
     def _copy(self, attempt: Attempt) -> None:
@@ -209,11 +212,11 @@ class Client:
         call.copies.remove(attempt)
         if attempt.answer is not None and attempt.answer.outcome is Outcome.OK:
             call.over = True
-            self._record.finished[call.number] = self.env._now
+            if self._answered is not None:
+                self._answered[call.number] = self.env._now
             for other in call.copies:
                 other.cancel()
-                if self._policies.cancels:
-                    self._withdraw(other, "hedge")
+                self._way.left(other, "hedge", self._policies.cancels)
         elif not call.copies:
             self._again(call)
 

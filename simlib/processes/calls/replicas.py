@@ -23,9 +23,7 @@ class Replicas:
         Uniform in [0, 1), one for each choice.
     """
 
-    def __init__(
-        self, servers: Sequence[Server], routing: Routing, draws: Iterator[float]
-    ) -> None:
+    def __init__(self, servers: Sequence[Server], routing: Routing, draws: Iterator[float]) -> None:
         self._servers = servers
         self._routing = routing
         self._draws = draws
@@ -42,8 +40,10 @@ class Replicas:
         else:
             servers[0].take(attempt)
 
-    @staticmethod
-    def withdraw(attempt: Attempt, cause: str) -> None:
-        """Call an attempt off where it is."""
-        if attempt.server is not None:
-            attempt.server.withdraw(attempt, cause)
+    def left(self, attempt: Attempt, cause: str, called_off: bool) -> None:
+        """Its caller waits no more: call it off, if that is wanted.
+
+        A copy that has lost is stopped in the middle of its work, too.
+        """
+        if called_off and attempt.server is not None:
+            attempt.server.withdraw(attempt, cause, begun=cause == "hedge")

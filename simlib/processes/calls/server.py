@@ -22,8 +22,8 @@ from .waiting import Order, waiting_room
 __all__ = ["Late", "Server"]
 
 Late = Literal["done", "cancelled", "skipped"]
-"""What becomes of work whose caller has left: it is done all the same; it ends with the call,
-waiting or begun; it is skipped when its turn comes, and done if it has begun."""
+"""What becomes of work whose caller has left: it is done all the same; it is called off if it has
+not begun; or it is skipped when its turn comes."""
 
 _OK, _FAILED, _REFUSED = (PLAIN[each] for each in (Outcome.OK, Outcome.FAILED, Outcome.REFUSED))
 
@@ -59,6 +59,9 @@ class Server:
     answer : callable, optional
         Takes each attempt that is done and its reply to its caller, who may have left; what it
         finds then it passes to :meth:`told`. The default does so at once.
+    refuse : callable
+        Takes the bad news to the caller of each attempt that is not done. The default does so at
+        once.
     number : int
         Which of several replicas it is.
     """
@@ -79,6 +82,7 @@ class Server:
         failing: Iterator[bool] = NEVER,
         faults: Faults = NO_FAULTS,
         answer: Callable[[Attempt, Reply], object] | None = None,
+        refuse: Callable[[Attempt, Reply], object] = Attempt.end,
         number: int = -1,
     ) -> None:
         self.env = env
@@ -102,6 +106,7 @@ class Server:
         self._faulty = faults is not NO_FAULTS
         self._down_until = -inf
         self._answer = self.told if answer is None else answer
+        self._refuse = refuse
         self.number = number
         for outage in faults.outages:
             Later(env, outage.start, self._crash, outage.end, 0)
@@ -128,14 +133,14 @@ class Server:
             if self._patience is not None:
                 Later(self.env, now + self._patience[attempt.item], self._lose_patience, attempt)
 
-    def withdraw(self, attempt: Attempt, cause: str = "timeout") -> None:
-        """Its caller has left: do nothing more about it."""
+    def withdraw(self, attempt: Attempt, cause: str, begun: bool = False) -> None:
+        """Its caller has left: take it out of the queue, and stop its work if that is wanted."""
         if attempt.place == WAITING:
             self._waiting -= 1
             self._gone(attempt)
             self._fates.cancelled += 1
             self._note(attempt, Outcome.CANCELLED, nan, nan, cause)
-        elif attempt.place == SERVED:
+        elif begun and attempt.place == SERVED:
             del self._serving[attempt]
             self._gone(attempt)
             self._fates.cancelled += 1
@@ -147,7 +152,7 @@ class Server:
         attempt.place = GONE
         self._fates.rejected += 1
         self._note(attempt, Outcome.REFUSED, nan, nan, cause)
-        attempt.end(_REFUSED)
+        self._refuse(attempt, _REFUSED)
 
     def told(self, attempt: Attempt, reply: Reply) -> None:
         """Its caller gets an answer, now, if there still is one."""
@@ -156,14 +161,15 @@ class Server:
         if waited_for and reply is _OK:
             self._fates.answered += 1
             self._record.started[attempt.number] = attempt.start
+            self._record.finished[attempt.number] = attempt.done
         elif waited_for:
             self._fates.failed += 1
-            self._note(attempt, FAILED, attempt.start, self.env._now, "error")
+            self._note(attempt, FAILED, attempt.start, attempt.done, "error")
         else:
             self._fates.late += 1
             hedged = attempt.answer is PLAIN[Outcome.CANCELLED]
             cause = "hedge" if hedged else "timeout"
-            self._note(attempt, DONE, attempt.start, self.env._now, cause)
+            self._note(attempt, DONE, attempt.start, attempt.done, cause)
         attempt.end(reply)
 
     def under_way(self) -> list[Attempt]:
@@ -186,6 +192,7 @@ class Server:
             return  # It was cancelled, or lost in a crash.
         del self._serving[attempt]
         self._gone(attempt)
+        attempt.done = self.env._now
         # Whoever waits comes before whoever comes back because of this answer.
         self._next()
         self._answer(attempt, _FAILED if self._fails and next(self._failing) else _OK)
@@ -204,8 +211,7 @@ class Server:
                 continue
             skip_below = self._skip_below
             if skip_below is not None and (
-                attempt.answer is not None
-                or not Deadline(attempt.deadline).allows(now, skip_below)
+                attempt.answer is not None or not Deadline(attempt.deadline).allows(now, skip_below)
             ):
                 self._skip(attempt, "deadline")
                 continue
@@ -219,13 +225,13 @@ class Server:
         self._gone(attempt)
         self._fates.skipped += 1
         self._note(attempt, "skipped", nan, nan, cause)
-        attempt.end(_REFUSED)
+        self._refuse(attempt, _REFUSED)
 
     def _lose_patience(self, later: Later) -> None:
         attempt: Attempt = later.thing
         if attempt.place == WAITING:
             self.withdraw(attempt, "patience")
-            attempt.end(PLAIN[Outcome.CANCELLED])
+            self._refuse(attempt, PLAIN[Outcome.CANCELLED])
 
     def _crash(self, later: Later) -> None:
         self._down_until = later.thing
@@ -242,7 +248,7 @@ class Server:
             self._note(attempt, FAILED, start, self.env._now, "crash")
         # Only then: who tries again at once finds a service that is down, or new.
         for attempt in hit:
-            attempt.end(_FAILED)
+            self._refuse(attempt, _FAILED)
 
     def _drained(self) -> list[Attempt]:
         """All that wait, taken out."""
