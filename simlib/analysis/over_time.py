@@ -48,15 +48,17 @@ def calls_over_time(result: Result, every: float = 1.0) -> pd.DataFrame:
 
     created, finished = result.columns["created"], result.columns["finished"]
     well = ~np.isnan(finished)
-    over = count(created[well | (result.messages["outcome"] == "lost").to_numpy()])
+    over = well | (result.messages["outcome"] == "lost").to_numpy()
+    known_until = created[~over].min(initial=np.inf)
     sent = np.concatenate([result.columns["enqueued"], result.moves["requeued"]])
     series = result.series["queue_length"]
     places = np.searchsorted(series.index.to_numpy(), edges[1:], side="right") - 1
-    with np.errstate(invalid="ignore"):
-        in_time = count(created[well]) / np.where(over, over, np.nan)
+    made = count(created)
+    in_time = count(created[well]) / np.where(made, made, np.nan)
+    in_time[edges[1:] > known_until] = np.nan
     return pd.DataFrame(
         {
-            "calls": count(created) / every,
+            "calls": made / every,
             "attempts": count(sent) / every,
             "answered": count(result.columns.get("answered", finished)) / every,
             "in_time": in_time,

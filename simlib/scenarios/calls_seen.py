@@ -101,21 +101,22 @@ def recovered_at(
     created, finished : ndarray of shape (calls,)
         When each was made and answered (s), NaN where it was not.
     lost : ndarray
-        Which ones came to nothing. What became of the others that were not answered is not known.
+        Which ones came to nothing. Where the others are not answered, it is not known yet what
+        becomes of them, and seconds from the first of them on are left out.
 
     Returns
     -------
     float
-        Infinite if the last second was not well.
+        Infinite if the last second was not well; NaN if there is none.
     """
-    known = ~np.isnan(finished)
-    well = known.copy()
-    known[lost] = True
-    known &= ~np.isnan(created)
-    if not known.any():
-        return nan
+    well = ~np.isnan(finished)
+    over = well.copy()
+    over[lost] = True
+    known = created < np.min(created[~over], initial=inf, where=~np.isnan(created[~over]))
     second = np.floor(created[known]).astype(int)
     made = np.bincount(second)
+    if not len(made):
+        return nan
     share = np.bincount(second, well[known], len(made)) / np.maximum(made, 1)
     bad = np.flatnonzero((made > 0) & (share < ENOUGH))
     if not len(bad):

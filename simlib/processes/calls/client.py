@@ -195,7 +195,9 @@ class Client:
     def _copy(self, attempt: Attempt) -> None:
         """Send a second copy of what takes long."""
         call, hedge = attempt.call, self._policies.hedge
-        if call.over or call.turn != attempt.turn or hedge is None or not hedge.take():
+        if hedge is None or call.over or call.turn != attempt.turn or not call.copies:
+            return  # It is answered, or tried again, or it pauses before that.
+        if not hedge.take():
             return
         now = self.env._now
         self._record.moves.requeued.append(now)
