@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import inf, nan
+from math import inf
 from typing import ClassVar, Literal, Self
 
-import numpy as np
 from pydantic import Field, model_validator
 
 from .. import resilience
 from ..analysis.metrics import Metric
 from ..analysis.result import Result
 from ..distributions import Arrivals, Durations, DurationsOrNone, Exponential
-from ..processes import Draws, Environment, Faults, Ledger, Record
+from ..processes import Draws, Environment, Faults, Record
 from ..processes.calls.attempt import Attempt
 from ..processes.calls.client import Client, Policies
 from ..processes.calls.fates import Fates
@@ -35,14 +34,6 @@ ROUTINGS: Mapping[str, type[resilience.Routing]] = {
     "two choices": resilience.TwoChoices,
 }
 """Who chooses a replica, by name."""
-
-WAITS = {
-    "none": resilience.Exponential,
-    "full": resilience.FullJitter,
-    "equal": resilience.EqualJitter,
-    "decorrelated": resilience.DecorrelatedJitter,
-}
-"""The pause before a retry, by its jitter."""
 
 BREAKS_AT = 0.5
 """The failed share of the last 100 at which the breaker opens."""
@@ -70,8 +61,13 @@ class Backoff(Value):
     @property
     def wait(self) -> resilience.Wait:
         """The policy itself."""
-        wait: resilience.Wait = WAITS[self.jitter](self.base, self.most)
-        return wait
+        if self.jitter == "full":
+            return resilience.FullJitter(self.base, self.most)
+        if self.jitter == "equal":
+            return resilience.EqualJitter(self.base, self.most)
+        if self.jitter == "decorrelated":
+            return resilience.DecorrelatedJitter(self.base, self.most)
+        return resilience.Exponential(self.base, self.most)
 
 
 class Overload(OpenScenario):
@@ -126,7 +122,10 @@ class Overload(OpenScenario):
         None, "what learns how many attempts may be under way at once"
     )
     rate_limit: float | None = parameter(
-        None, "attempts per second that each replica lets in", unit="1/s", gt=0
+        None,
+        "attempts per second that each replica lets in, with bursts of a second's",
+        unit="1/s",
+        gt=0,
     )
     bound: int | None = parameter(
         None,
@@ -182,7 +181,11 @@ class Overload(OpenScenario):
 
     def _policies(self) -> Policies:
         wait = resilience.Fixed() if self.backoff is None else self.backoff.wait
-        limits = {"aimd": resilience.AIMDLimit(least=20), "gradient": resilience.GradientLimit()}
+        limit: resilience.AIMDLimit | resilience.GradientLimit | None = None
+        if self.limit is not None:
+            limit = resilience.GradientLimit()
+            if self.limit == "aimd":
+                limit = resilience.AIMDLimit(least=20)
         budget = None if self.budget is None else resilience.RetryBudget(self.budget)
         breaker, hedge = None, None
         if self.breaker is not None:
@@ -195,7 +198,7 @@ class Overload(OpenScenario):
             retry=resilience.Retry(self.retries + 1, wait),
             budget=budget,
             breaker=breaker,
-            limit=limits[self.limit] if self.limit else None,
+            limit=limit,
             hedge=hedge,
             withdraws=self.late == "cancelled",
             cancels=self.cancel,
@@ -208,7 +211,7 @@ class Overload(OpenScenario):
         skip_below = self.skip_below
         if skip_below is None and self.late == "skipped":
             skip_below = 0.0
-        bucket = self.rate_limit
+        rate = self.rate_limit
         patience, failing = None, happens(env, "failing", self.failing)
         if self.patience is not None:
             patience = Draws(self.patience, env.stream("patience"))
@@ -223,7 +226,7 @@ class Overload(OpenScenario):
                 order=self.order,
                 skip_below=skip_below,
                 patience=patience,
-                bucket=bucket and resilience.TokenBucket(bucket, max(1.0, bucket)),
+                bucket=None if rate is None else resilience.TokenBucket(rate, max(1.0, rate)),
                 failing=failing,
                 faults=faults,
                 number=number,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simlib import Deterministic, Exponential, Outage, ParameterError, Trace
+from simlib.processes.calls.server import Late
 from simlib.scenarios import Calling
 from simlib.theory import mmc, mmck
 
@@ -56,7 +57,7 @@ def test_a_call_waits_for_a_connection_but_not_for_ever() -> None:
         ("skipped", {"answered": 1, "skipped": 1, "late": 1}),
     ],
 )
-def test_what_becomes_of_work_whose_caller_has_left(late: str, fates: dict[str, int]) -> None:
+def test_what_becomes_of_work_whose_caller_has_left(late: Late, fates: dict[str, int]) -> None:
     scenario = Calling(
         interarrival=Trace([0.0, 0.0, 0.0]),
         service=1.0,
@@ -83,7 +84,7 @@ def test_a_full_backlog_refuses_and_a_refused_connection_is_set_up_again() -> No
 
 
 @pytest.mark.parametrize("kind", ["crash", "hang", "slow"])
-def test_a_service_that_fails(kind: str) -> None:
+def test_a_service_that_fails(kind: Literal["crash", "hang", "slow"]) -> None:
     outage = Outage(
         of="service", kind=kind, start=2.0, duration=1.0, factor=20.0 if kind == "slow" else None
     )

@@ -75,7 +75,8 @@ def test_a_restart_helps_only_without_retries() -> None:
     again = constant(40, outages=(short, restart)).run()
     assert again.summary()["recovered_at"] == inf
     answered = calls_over_time(again)["answered"]
-    assert answered[20] > 200 and answered[22:].sum() == 0  # It works for a moment.
+    assert answered[20] > 200  # It works for a moment.
+    assert answered[22:].sum() == 0
     assert constant(40, outages=(short, restart), retries=0).run().extras["recovered_at"] == 20
 
 
@@ -106,12 +107,15 @@ def test_when_it_ends(rate: int, changes: dict[str, Any], amplified: float) -> N
 # Thirty workers and chance
 
 
-def test_skipping_helps_only_who_asks_for_as_much_time_as_the_work_takes() -> None:
-    well = {}
-    for skip_below in (None, 0.5):
-        run = random(duration=60.0, late="skipped", skip_below=skip_below).run(1)
-        well[skip_below] = calls_over_time(run)["in_time"][45:55].mean()
-    assert well[None] < 0.05 and well[0.5] > 0.97
+def test_skipping_helps_who_asks_for_the_time_that_the_work_takes() -> None:
+    answered = {}
+    for skip_below, new_work in ((None, True), (0.3, True), (0.3, False)):
+        run = random(duration=55.0, late="skipped", skip_below=skip_below, new_work=new_work).run(1)
+        answered[skip_below, new_work] = calls_over_time(run)["in_time"][44:50].mean()
+    assert answered[None, True] < 0.05
+    assert answered[0.3, True] > 0.98
+    # If a call that takes long takes long each time, that is not enough: it fails four times.
+    assert 0.5 < answered[0.3, False] < 0.9
 
 
 # Accounts
@@ -121,9 +125,15 @@ def test_skipping_helps_only_who_asks_for_as_much_time_as_the_work_takes() -> No
 def overloads(draw: st.DrawFn) -> Overload:
     maybe = st.none
     start, length = draw(st.floats(0, 6)), draw(st.floats(0, 4))
-    kind = draw(st.sampled_from(["crash", "hang", "slow"]))
-    factor = 3.0 if kind == "slow" else None
-    outage = Outage(of="service", kind=kind, start=start, duration=length, factor=factor)
+    outage = draw(
+        st.sampled_from(
+            [
+                Outage(of="service", start=start, duration=length),
+                Outage(of="service", kind="hang", start=start, duration=length),
+                Outage(of="service", kind="slow", start=start, duration=length, factor=3.0),
+            ]
+        )
+    )
     return Overload(
         interarrival=Exponential(0.05),
         service=draw(st.sampled_from([Exponential(0.1), Deterministic(0.05)])),
@@ -195,7 +205,7 @@ def test_a_retried_call_brings_the_same_work() -> None:
 
 
 def test_an_attempt_in_vain_says_why() -> None:
-    causes = {
+    causes: dict[str, dict[str, Any]] = {
         "full": {"bound": 10},
         "breaker": {"breaker": 1.0},
         "limit": {"limit": "aimd"},

@@ -59,8 +59,19 @@ class Attempt(Call):
         Called with the attempt when it is over, for whatever reason.
     """
 
-    __slots__ = ("_over", "call", "in_flight", "item", "place", "sent", "server", "start", "ticket")
-    __slots__ += ("done", "turn")
+    __slots__ = (
+        "_over",
+        "call",
+        "done",
+        "in_flight",
+        "item",
+        "place",
+        "sent",
+        "server",
+        "start",
+        "ticket",
+        "turn",
+    )
 
     def __init__(
         self,

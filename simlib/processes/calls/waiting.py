@@ -46,9 +46,13 @@ class _NewestFirst(WaitingRoom):
 
 class _Controlled(WaitingRoom):
     def __init__(self) -> None:
-        codel = RequestCoDel[Attempt]()
-        self.put = codel.put  # type: ignore[method-assign]
-        self.get = codel.get  # type: ignore[method-assign]
+        self._codel = RequestCoDel[Attempt]()
+
+    def put(self, attempt: Attempt, now: float) -> None:
+        self._codel.put(attempt, now)
+
+    def get(self, now: float) -> Taken[Attempt]:
+        return self._codel.get(now)
 
 
 def waiting_room(order: Order) -> WaitingRoom:
