@@ -7,6 +7,7 @@ require("present", __name__)
 
 from .comparisons import coverage, figures_over, operation_costs, warm_up
 from .exercises import exercise
+from .figures.overload import dashboard, rates_over_time
 from .learning import Exercise, Prediction
 from .panel import Panel, panel
 from .pictures import COLOURS, axes, show
@@ -32,6 +33,7 @@ __all__ = [
     "axes",
     "by_theory",
     "coverage",
+    "dashboard",
     "exercise",
     "figures_over",
     "in_runs",
@@ -45,6 +47,7 @@ __all__ = [
     "operation_costs",
     "panel",
     "queue_over_time",
+    "rates_over_time",
     "setting",
     "show",
     "subscribers_over_time",
