@@ -139,7 +139,7 @@ def _leaves(case: Case) -> Experiment:
 
 def _shortest(case: Case) -> tuple[Experiment, ...]:
     p = case["parameters"]
-    ways = {
+    ways: dict[str, dict[str, Any]] = {
         "W": {"replicas": 2, "routing": "least"},
         "W_central_queue_MM2": {"workers": 2},
         "W_random_split": {"replicas": 2, "routing": "random"},
