@@ -33,7 +33,7 @@ ROOMS: dict[str, set[str]] = {
     },
     "analysis": {"values", "processes", "queues", "broker", "distributions", "theory"},
     "scenarios": {
-        *("values", "analysis", "processes", "queues", "broker", "distributions"),
+        *("values", "analysis", "processes", "queues", "broker", "distributions", "resilience"),
         *("theory", "costs", "stores"),
     },
     "live": {"queues", "broker", "distributions", "analysis", "theory", "costs"},
