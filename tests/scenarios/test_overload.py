@@ -32,30 +32,30 @@ def random(**changes: Any) -> Overload:
     return Overload(**{"duration": 180.0, "outages": (HANG,), **changes})
 
 
-# One server without chance: share answered in time, and since when 99 % are
+# One server without chance: how many seconds' calls are lost, and since when 99 % are in time
 
 
 @pytest.mark.parametrize(
-    ("changes", "goodput", "recovered"),
+    ("changes", "lost", "recovered"),
     [
-        ({}, 0.11, inf),
-        ({"retries": 0}, 0.25, 156),
-        ({"late": "cancelled"}, 0.82, 72),
-        ({"skip_below": 0.1}, 0.95, 30),
-        ({"bound": 300}, 0.94, 30),
-        ({"order": "lifo"}, 0.95, 32),
-        ({"order": "codel"}, 0.94, 31),
-        ({"limit": "aimd"}, 0.94, 31),
-        ({"breaker": 5.0}, 0.93, 33),
-        ({"breaker": 60.0}, 0.66, 82),
-        ({"outages": (CRASH,)}, 0.94, 30),
+        ({"retries": 0}, 135.1, 156),
+        ({"late": "cancelled"}, 31.7, 72),
+        ({"skip_below": 0.1}, 8.3, 30),
+        ({"bound": 300}, 10.0, 30),
+        ({"order": "lifo"}, 9.0, 32),
+        ({"order": "adaptive"}, 9.0, 32),
+        ({"order": "codel"}, 10.0, 31),
+        ({"limit": "aimd"}, 10.6, 31),
+        ({"breaker": 5.0}, 12.2, 33),
+        ({"breaker": 60.0}, 61.2, 82),
+        ({"outages": (CRASH,)}, 10.0, 30),
     ],
     ids=str,
 )
-def test_remedies_without_chance(changes: dict[str, Any], goodput: float, recovered: float) -> None:
-    summary = constant(180, **changes).run().summary()
-    assert round(summary["completed"] / summary["published"], 2) == goodput
-    assert summary["recovered_at"] == recovered
+def test_remedies_without_chance(changes: dict[str, Any], lost: float, recovered: float) -> None:
+    result = constant(recovered + 6, **changes).run()
+    assert result.ledger.lost / 280 == pytest.approx(lost, abs=0.06)
+    assert result.extras["recovered_at"] == recovered
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_remedies_without_chance(changes: dict[str, Any], goodput: float, recove
     ids=str,
 )
 def test_what_does_not_help(changes: dict[str, Any]) -> None:
-    summary = constant(60, **changes).run().summary()
+    summary = constant(36, **changes).run().summary()
     assert summary["recovered_at"] == inf
     assert summary["completed"] < 22 * 280
 
@@ -110,8 +110,8 @@ def test_when_it_ends(rate: int, changes: dict[str, Any], amplified: float) -> N
 def test_skipping_helps_who_asks_for_the_time_that_the_work_takes() -> None:
     answered = {}
     for skip_below, new_work in ((None, True), (0.3, True), (0.3, False)):
-        run = random(duration=55.0, late="skipped", skip_below=skip_below, new_work=new_work).run(1)
-        answered[skip_below, new_work] = calls_over_time(run)["in_time"][44:50].mean()
+        run = random(duration=48.0, late="skipped", skip_below=skip_below, new_work=new_work).run(1)
+        answered[skip_below, new_work] = calls_over_time(run)["in_time"][42:44].mean()
     assert answered[None, True] < 0.05
     assert answered[0.3, True] > 0.98
     # If a call that takes long takes long each time, that is not enough: it fails four times.
@@ -166,7 +166,7 @@ def overloads(draw: st.DrawFn) -> Overload:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(overloads(), st.integers(0, 100))
 def test_every_attempt_is_accounted_for(scenario: Overload, seed: int) -> None:
     result = scenario.run(seed)
@@ -221,7 +221,7 @@ def test_an_attempt_in_vain_says_why() -> None:
     }
     hang = Outage(of="service", kind="hang", start=1.0, duration=2.0)
     for cause, changes in causes.items():
-        scenario = random(**{"duration": 6.0, "outages": (hang,), **changes})
+        scenario = random(**{"duration": 4.0, "outages": (hang,), **changes})
         assert cause in set(scenario.run().attempts["cause"]), cause
 
 
