@@ -26,7 +26,7 @@ NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=180 \
   --nbval-sanitize-with=tests/nbval_sanitize.cfg
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test check notebooks bench faults reference lint lock clean
+.PHONY: help setup lab test check notebooks bench docs faults reference lint lock clean
 
 help: ## list these commands
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -51,6 +51,9 @@ bench: $(READY) ## measure speed beside other simulators
 
 faults: $(READY) ## kill, cut the power, flip bits and fail the disk at full size, for an hour or so
 	FAULTS=full $(PY) -m pytest -n $(N) --dist load $(ARGS) --timeout=7200 tests/faults
+
+docs: $(READY) ## make the reference in build/docs from docstrings and documents
+	$(PY) -m tools.reference $(ARGS)
 
 reference: $(READY) ## compare with the published reference cases only
 	$(PY) -m pytest $(ARGS) tests/reference

@@ -19,7 +19,7 @@ from .measure import Spread
 from .report import Table, at_most, times
 
 MOVES = 20
-GOAL = 300  # ms
+GOAL = 120  # ms
 SLIDER = ".control-load input[type=range]"
 
 # Presses are counted from the page's own key event, pictures from the change of the element.
@@ -56,18 +56,13 @@ def tables() -> Iterator[Table]:
         about=(
             "Wall milliseconds from the key that moves the slider to the new picture, in "
             "JupyterLab and headless Chromium, both on this machine: the same panel as above, "
-            "`SyncVsAsync` with two variants of 3,000 requests each. Goal: median at most "
-            f"{GOAL} ms."
+            "`SyncVsAsync` with two variants of 3,000 requests each. Goal: painted after "
+            f"{GOAL} ms at most, in the median."
         ),
         columns=("from key press to", "wall ms", "moves", "goal (ms)"),
         rows=[
-            (
-                "picture changed",
-                times(changed),
-                changed.count,
-                at_most(GOAL, changed.median),
-            ),
-            ("picture painted", times(painted), painted.count, ""),
+            ("picture changed", times(changed), changed.count, ""),
+            ("picture painted", times(painted), painted.count, at_most(GOAL, painted.median)),
         ],
     )
 

@@ -37,7 +37,7 @@ class Cost(Value):
     queue: str = Field(min_length=1, description="what kind of queue")
     sync: Sync = Field(description="when a put is on the disk")
     operation: Operation = Field(description="what was done")
-    batch_size: int = Field(ge=1, description="messages that one call dealt with")
+    batch_size: int = parameter(..., "messages that one call dealt with", unit="messages", ge=1)
     p50: float = Field(ge=0, description="median (s per message)")
     p95: float = Field(ge=0, description="95th percentile (s per message)")
     p99: float = Field(ge=0, description="99th percentile (s per message)")

@@ -33,14 +33,16 @@ ROOMS: dict[str, set[str]] = {
     },
     "analysis": {"values", "processes", "queues", "broker", "distributions", "theory"},
     "scenarios": {
-        *("values", "analysis", "processes", "queues", "broker", "distributions", "resilience"),
-        *("theory", "costs", "stores"),
+        *("values", "analysis", "processes", "queues", "broker", "distributions"),
+        *("theory", "costs", "stores", "calls", "resilience"),
     },
     "live": {"queues", "broker", "distributions", "analysis", "theory", "costs"},
     "present": {
         *("values", "scenarios", "analysis", "processes", "broker", "distributions", "theory"),
         *("live", "costs"),
     },
+    # The command line makes any scenario, runs it and says what came of it.
+    "__main__": {"values", "distributions", "processes", "scenarios", "analysis"},
     # It names what is in the rooms, and loads it when it is asked for.
     "": {"distributions", "processes", "values"},
 }
@@ -52,10 +54,10 @@ SUBROOMS: dict[str, dict[str, set[str]]] = {
         "point_to_point": set(),
         "publish_subscribe": set(),
         "calls": {"point_to_point"},
-        "events": {"calls", "point_to_point"},
+        "events": {"calls", "point_to_point", "publish_subscribe"},
         "consistency": {"publish_subscribe", "point_to_point"},
     },
-    "queues": {"file": set(), "sqlite": set()},
+    "queues": {"file": set(), "postgres": set(), "sqlite": set()},
 }
 
 # The only modules of such a room that know its inner rooms.

@@ -79,7 +79,22 @@ def shown_as(name: str, figures: Mapping[str, Metric] = NONE) -> Metric:
 
 
 def quantity(value: float, unit: str = "", digits: int = 3) -> str:
-    """A value with its unit as people write it: 0.0417 s is 41.7 ms, 0.25 % is 25 %."""
+    """A value with its unit as people write it.
+
+    Parameters
+    ----------
+    value : float
+        In the unit; a share of one where that is ``%``.
+    unit : str
+        Empty where there is none.
+    digits : int
+        How many of them count (>= 1). Whole numbers stay whole.
+
+    Examples
+    --------
+    >>> quantity(0.0417, "s"), quantity(0.25, "%"), quantity(8, "1/s")
+    ('41.7 ms', '25 %', '8 per second')
+    """
     if not isfinite(value):
         return "–" if value != value else f"∞ {unit}".strip()
     if unit == "%":
@@ -88,6 +103,8 @@ def quantity(value: float, unit: str = "", digits: int = 3) -> str:
         scale, unit = (1e3, "ms") if abs(value) >= 1e-3 else (1e6, "µs")
         value *= scale
     said = _rounded(value, digits)
+    if unit == "1/s":
+        return f"{said} per second"
     if said == "1":
         unit = _ONE.sub(r"\1", unit)
     return f"{said} {unit}".strip()

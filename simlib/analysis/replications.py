@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import combinations
+from math import floor, inf, log10
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,9 +45,15 @@ class Interval(NamedTuple):
     half_width: float
 
     def __str__(self) -> str:
+        """The mean to the place of the second digit of the half-width: 2,390 ± 500."""
         if self.half_width == 0:
-            return f"{self.mean:.4g} in every run"
-        return f"{self.mean:.4g} ± {self.half_width:.2g}"
+            return f"{self.mean:,.6g} in every run"
+        if not 1e-9 * abs(self.mean) < self.half_width < inf:  # or it is NaN
+            return f"{self.mean:.4g} ± {self.half_width:.2g}"
+        places = 1 - floor(log10(self.half_width))
+        return " ± ".join(
+            f"{round(value, places):,.{max(places, 0)}f}" for value in (self.mean, self.half_width)
+        )
 
 
 def interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
@@ -64,6 +71,13 @@ def interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
     Interval
         mean ± t(n - 1, (1 + confidence) / 2) s / sqrt(n) ("Student" 1908, "The probable error of
         a mean"; Law 2015, "Simulation Modeling and Analysis", eq. 4.12).
+
+    Examples
+    --------
+    >>> print(interval([1.0, 2.0, 3.0]))
+    2 ± 2.5
+    >>> print(interval([1.0, 2.0, 3.0], confidence=0.9))
+    2 ± 1.7
     """
     level(confidence)
     values = np.asarray(values, float)

@@ -156,9 +156,10 @@ class Result:
         *,
         cut_off: Callable[[Ledger], float | None],
         ledger: Ledger | None = None,
+        lost: NDArray[np.bool_] | None = None,
         **facts: Any,
     ) -> Result:
-        """The result of a run in which nothing was lost or interrupted.
+        """The result of a run in which nothing was interrupted.
 
         Parameters
         ----------
@@ -166,6 +167,8 @@ class Result:
             Instants by name (s), each of shape (messages,), in the order of creation.
         refused : ndarray of shape (messages,)
             Which messages found no room.
+        lost : ndarray of shape (messages,), optional
+            Which messages came to nothing; none if not given.
         cut_off : callable
             Tells from the ledger when time ended the run (s); None if the last message did.
         ledger : Ledger, optional
@@ -183,11 +186,12 @@ class Result:
         acked = ~np.isnan(instants(columns, "acked"))
         np.copyto(outcomes, OUTCOMES.index("acked"), where=acked)
         outcomes[refused] = OUTCOMES.index("dropped")
+        if lost is not None:
+            outcomes[lost] = OUTCOMES.index("lost")
         if ledger is None:
-            ready, unacked, done, dropped = np.bincount(outcomes, minlength=4).tolist()
-            ledger = Ledger(
-                published=len(outcomes), acked=done, ready=ready, unacked=unacked, dropped=dropped
-            )
+            counts = np.bincount(outcomes, minlength=5).tolist()
+            accounts = ("ready", "unacked", "acked", "dropped", "lost")
+            ledger = Ledger(published=len(outcomes), **dict(zip(accounts, counts, strict=True)))
         duration = cut_off(ledger)
         if duration is None:
             duration = max(np.nanmax(column, initial=0.0) for column in columns.values())

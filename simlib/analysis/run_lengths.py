@@ -23,7 +23,16 @@ from ..distributions import (
 from ..theory import mm1_run_length
 from ..theory.birth_death import Floats, time_average
 
-__all__ = ["TOO_WIDE", "Needed", "needed_by_callers", "needed_by_queue", "size_of"]
+__all__ = [
+    "TOO_WIDE",
+    "Needed",
+    "dispersion",
+    "moment",
+    "needed_by_callers",
+    "needed_by_queue",
+    "size_of",
+    "workload",
+]
 
 TOO_WIDE = 0.2
 """Runs are too short if their averages are not even known to ± 20 %."""

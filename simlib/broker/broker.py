@@ -62,6 +62,14 @@ class Broker(Routing):
     on_death : callable or None
         Called with the :class:`Death` of each message that ends without an ack. One that a power
         cut took out of the real queue is not among them, for nobody has it any more.
+
+    Examples
+    --------
+    >>> broker = Broker()
+    >>> broker.declare_queue("billing")
+    'billing'
+    >>> broker.publish("", "billing", b"order 17")  # by the default exchange, to who is called so
+    ['billing']
     """
 
     def __init__(

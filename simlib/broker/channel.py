@@ -23,7 +23,7 @@ from .queues import BrokerQueue
 if TYPE_CHECKING:
     from .broker import Broker  # The one arrow back: from a channel to the broker it is with.
 
-__all__ = ["Channel"]
+__all__ = ["Channel", "return_message"]
 
 T = TypeVar("T")
 

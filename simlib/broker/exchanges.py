@@ -10,7 +10,16 @@ from typing import Any, ClassVar, Protocol, TypeAlias
 from .errors import PreconditionFailedError
 from .topics import TopicTrie
 
-__all__ = ["Binding", "Destination", "Exchange", "make_exchange"]
+__all__ = [
+    "Binding",
+    "Destination",
+    "Direct",
+    "Exchange",
+    "Fanout",
+    "Headers",
+    "Topic",
+    "make_exchange",
+]
 
 MATCHES = ("all", "any", "all-with-x", "any-with-x")
 

@@ -6,32 +6,18 @@ import heapq
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from math import inf
-from typing import Any, Protocol
+from typing import Any
 
 from ..queues import Empty, Full, LeaseLostError, MemoryQueue, Message, MessageQueue
 from .consumers import Consumer
 from .messages import ENVELOPE, Death, Properties
 from .options import QueueOptions
+from .queue_broker import QueueBroker
 
-__all__ = ["BrokerQueue", "QueueBroker"]
+__all__ = ["BrokerQueue"]
 
 # What happens to a message that is asked for: itself, and what its publisher said about it.
 Taken = tuple[Message, Properties]
-
-
-class QueueBroker(Protocol):
-    """What a queue needs of its broker."""
-
-    clock: Callable[[], float]
-    on_death: Callable[[Death], object] | None
-
-    def dispatch(self, queue: BrokerQueue) -> None:
-        """Let the queue deliver, now or as soon as the delivery under way is over."""
-
-    def dead_letter(
-        self, queue: BrokerQueue, message: Message, properties: Properties, reason: str
-    ) -> tuple[list[str], list[str]]:
-        """Publish what has died to the queue's dead letter exchange; who has it, who refuses it."""
 
 
 class BrokerQueue:
@@ -67,7 +53,7 @@ class BrokerQueue:
         storage: MessageQueue,
         reopen: Callable[[], MessageQueue] | None,
         owner: int | None,
-        broker: QueueBroker,
+        broker: QueueBroker[BrokerQueue],
     ) -> None:
         self.name = name
         self.options = options

@@ -24,6 +24,13 @@ def topic_matches(pattern: str, key: str) -> bool:
         The key of a binding, with ``*`` and ``#`` as wildcards.
     key : str
         The routing key of a message.
+
+    Examples
+    --------
+    >>> topic_matches("order.*", "order.created"), topic_matches("order.*", "order.created.eu")
+    (True, False)
+    >>> topic_matches("order.#", "order")
+    True
     """
     words = split_words(key)
     # reachable[i]: the pattern's words so far match the key's first i words.

@@ -8,6 +8,7 @@ from .documents import CUSTOMERS, ORDERS, PRODUCTS
 from .errors import ClientError, HttpError, ServerError
 from .http import Route
 from .loader import Loader, Turn
+from .lossy import LossyLine
 from .request import Outcome, Queries, Reply, Request, Service
 from .service import ShopService
 from .shop import Shop
@@ -20,6 +21,7 @@ __all__ = [
     "ClientError",
     "HttpError",
     "Loader",
+    "LossyLine",
     "Outcome",
     "Queries",
     "Reply",

@@ -36,6 +36,7 @@ __all__ = [
     "Replay",
     "Seconds",
     "Uniform",
+    "distribution",
 ]
 
 Floats = NDArray[np.float64]

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import psycopg
 
 __all__ = [
+    "main",
     "measure",
     "measure_all",
     "measure_opening",

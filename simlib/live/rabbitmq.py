@@ -43,7 +43,7 @@ from .pika_words import (
     their_table,
 )
 
-__all__ = ["RabbitMQ"]
+__all__ = ["LiveChannel", "RabbitMQ"]
 
 
 class RabbitMQ:

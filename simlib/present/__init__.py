@@ -5,23 +5,28 @@ from ..extras import require
 require("sim", __name__)
 require("present", __name__)
 
-from .comparisons import coverage, figures_over, operation_costs, warm_up
 from .exercises import exercise
-from .figures.overload import dashboard, rates_over_time
-from .learning import Exercise, Prediction
-from .panel import Panel, panel
-from .pictures import COLOURS, axes, show
-from .playground import RoutingPlayground
-from .plots import (
+from .figures import (
+    coverage,
+    dashboard,
+    figures_over,
     latencies,
     latency_over_time,
     lost_and_doubled,
     measured_over_time,
+    operation_costs,
     queue_over_time,
+    rates_over_time,
     subscribers_over_time,
+    topology,
+    warm_up,
     who_waits,
 )
-from .topology import topology
+from .figures.waterfall import waterfall
+from .learning import Exercise, Prediction
+from .panel import Panel, panel
+from .pictures import COLOURS, axes, show
+from .routing import RoutingPlayground
 from .verdicts import by_theory, in_runs, mean, measured, one_run, setting, verdict
 
 __all__ = [
@@ -54,5 +59,6 @@ __all__ = [
     "topology",
     "verdict",
     "warm_up",
+    "waterfall",
     "who_waits",
 ]

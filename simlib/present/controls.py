@@ -7,6 +7,7 @@ work as everywhere. What was typed is read here, and what is wrong with it is sa
 from __future__ import annotations
 
 import re
+import time
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,6 +22,9 @@ FOLDER = Path(__file__).parent
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 
+
+SOON = 0.1
+"""A run shorter than that (s) is not announced."""
 
 LARGEST = 1e15
 """A number that nobody means; beyond it whole numbers are not exact either."""
@@ -224,8 +228,24 @@ class Status(anywidget.AnyWidget):
     stops = traitlets.Bool(True).tag(sync=True)
     """Whether anything here takes so long that one may want to stop it."""
 
-    def tell(self, said: str, running: bool = False) -> None:
-        """Say something, and whether there is a run to stop."""
+    _begun = 0.0
+
+    def begin(self) -> None:
+        """A run begins; nobody needs to be told of it, if it is soon over."""
+        self._begun = time.perf_counter()
+
+    def advance(self, part: float) -> None:
+        """So much of the run is done, from 0 to 1."""
+        if time.perf_counter() - self._begun > SOON:
+            with self.hold_sync():
+                self.value = "running …"
+                self.running = True
+                self.part = part
+
+    def end(self, said: str, part: float | None = None) -> None:
+        """The run is over: what became of it, and how much of it is done, if that is known."""
         with self.hold_sync():
             self.value = said
-            self.running = running
+            self.running = False
+            if part is not None:
+                self.part = part

@@ -3,40 +3,32 @@
 from __future__ import annotations
 
 import html
-import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from functools import partial
 from math import inf
 from typing import Any
 
 import ipywidgets as widgets
-from matplotlib.axes import Axes
 
 from ..analysis.metrics import quantity, shown_as
 from ..analysis.result import Result
 from ..scenarios.base import PublishingScenario, Scenario
-from ..values import ParameterError
-from .controls import Choice, Control, Number, Status
-from .ghost import compared
+from .board import Board
+from .controls import Choice, Control, Number
+from .figures import queue_over_time
 from .parameters import MOST, Choices, control_for
-from .pictures import Picture, axes, fit, show
-from .plots import queue_over_time
+from .pictures import Picture
+from .redrawn import Draw, Redrawn
 
 __all__ = ["Panel", "panel"]
 
-Draw = Callable[[Mapping[str, Result], Axes], object]
 Steps = Mapping[str, Mapping[str, Any]]
-
-ERROR = '<p class="panel-error" role="alert">{}</p>'
-
-FROZEN = "A picture of the panel: run this cell to get the controls."
 
 TRAFFIC = frozenset({"load", "arrival_rate"})
 """Parameters that are two names for the messages' arrivals."""
 
 
-class Panel(widgets.VBox):  # type: ignore[misc]
+class Panel(Board):
     """Controls made from a scenario's own parameters, over the picture and table of its runs.
 
     Changing a control runs the scenario again, with each of the variants on the same random
@@ -60,50 +52,26 @@ class Panel(widgets.VBox):  # type: ignore[misc]
         self.base = base
         self.results: dict[str, Result] = {}
         """Results of the last run, by variant; empty after an error."""
-        self.error: BaseException | None = None
-        """What went wrong in the last run."""
-        self.alt = ""
-        """What is to be seen in the picture."""
         self._variants = variants
-        self._draw = draw
+        self._drawing = Redrawn(draw)
         self._metrics = table
-        self._paused = False
         self._arrivals = getattr(base, "interarrival", None)
-        self._moved: set[str] = set()
-        self._last: dict[str, Result] = {}
-        self._picture: Picture | None = None
+        self._touched: set[str] = set()
         self._steps = steps
-        self.controls: dict[str, Control] = {
+        shown: dict[str, Control] = {
             name: control_for(base, name, choices) for name, choices in controls.items()
         }
-        """By name of their parameter, those of several parameters, and ``seed``."""
         for name, positions in steps.items():
             first = next(iter(positions))
-            self.controls[name] = Choice(name.replace("_", " "), "", positions, first, slides=True)
-        self.controls["seed"] = Number("seed", "another seed, another run of luck", seed, low=0)
-        self._initial = {name: control.value for name, control in self.controls.items()}
-        for name, control in self.controls.items():
-            control.add_class(f"control-{name.replace('_', '-')}")
-            control.observe(partial(self._changed, name), "value")
-        self.status = Status()
-        self.status.on_msg(lambda *_: self.reset())
-        self.picture = widgets.HTML()
-        self.picture.add_class("panel-picture")
+            shown[name] = Choice(name.replace("_", " "), "", positions, first, slides=True)
+        shown["seed"] = Number("seed", "another seed, another run of luck", seed, low=0)
         self.table = widgets.HTML()
         self.table.add_class("panel-table")
-        grid = widgets.Box(list(self.controls.values()))
-        grid.add_class("panel-controls")
-        super().__init__([grid, self.status, self.picture, self.table])
-        self.add_class("panel")
-        self.add_class("simlib")
+        super().__init__("panel", shown, below=[self.table])
         self.run()
 
     def __repr__(self) -> str:
         return f"Panel({type(self.base).__name__}: {', '.join(self.controls)})"
-
-    def _repr_mimebundle_(self, **options: Any) -> Any:
-        """With the picture beside the widget, for readers that can't show widgets."""
-        return with_picture(super()._repr_mimebundle_(**options), self._picture)
 
     def set(self, **values: Any) -> None:
         """Move several controls at once, by name; the scenario runs once.
@@ -112,55 +80,14 @@ class Panel(widgets.VBox):  # type: ignore[misc]
         """
         if {"load", "arrival_rate"} <= values.keys():
             raise ValueError("give only one of load and arrival_rate: each sets the arrivals")
-        for name, value in values.items():
-            if name not in self.controls:
-                raise ValueError(f"there is no control {name!r}: {', '.join(self.controls)}")
-            self.controls[name].check(value)
-        self._put(values)
-        self._moved |= values.keys()
-        self.run()
+        super().set(**values)
 
     def reset(self) -> None:
         """Put every control back to where it stood, and forget the run before."""
-        self._put(self._initial)
         self._arrivals = getattr(self.base, "interarrival", None)
-        self._moved.clear()
-        self._last = self.results = {}
-        self.run()
-
-    def _put(self, values: Mapping[str, Any]) -> None:
-        """Let controls show these values, without a run."""
-        self._paused = True
-        try:
-            for name, value in values.items():
-                self.controls[name].value = value
-                self.controls[name].settle()
-        finally:
-            self._paused = False
-
-    def run(self) -> None:
-        """Run the scenario as the controls stand, and show what comes of it.
-
-        A run that is interrupted, by the Stop button or from the kernel's menu, shows nothing new.
-        """
-        begun = time.perf_counter()
-        self.status.tell("running …", running=True)
-        self.status.part = 0.0
-        if self.error is not None:
-            self.error = None
-            self._say("")
-        try:
-            results = self._results()
-            self._last, self.results = self.results or self._last, results
-            self._show()
-        except Exception as error:  # Nothing that a callback raises would be seen otherwise.
-            self._fail(error, error_in_words(error), "stopped by an error")
-        except KeyboardInterrupt as interrupt:
-            self._fail(interrupt, "Stopped. Move a control to run it again.", "stopped")
-            raise
-        else:
-            took = quantity(time.perf_counter() - begun, "s", 2)
-            self.status.tell(f"done in {took}")
+        self._touched.clear()
+        self._drawing.clear()
+        super().reset()
 
     def _results(self) -> dict[str, Result]:
         scenario = self._scenario()
@@ -170,29 +97,18 @@ class Panel(widgets.VBox):  # type: ignore[misc]
             for place, (name, changes) in enumerate(self._variants.items())
         }
 
-    def _fail(self, error: BaseException, words: str, status: str) -> None:
-        self._last, self.results = self.results or self._last, {}
-        self.error = error
-        self._say(words)
-        self.status.tell(status)
-
-    def _say(self, words: str) -> None:
-        """What to read in place of the result, which goes on taking its place on the page."""
-        drawn = "" if self._picture is None else self._picture.svg(self.model_id)
-        place = f'<div class="panel-gone" aria-hidden="true">{drawn}</div>' if drawn else ""
-        error = ERROR.format(words) if words else ""
-        self.picture.value = f'<div class="panel-place">{place}{error}</div>'
+    def _forget(self) -> None:
+        self.results = {}
         self.table.add_class("panel-gone")
 
-    def _changed(self, name: str, _: Any) -> None:
-        if self._paused:
-            return
-        self._moved.add(name)
-        with suppress(KeyboardInterrupt):  # It was for the run alone.
-            self.run()
+    def _still(self) -> Picture | None:
+        return self._drawing.picture
+
+    def _moved(self, name: str) -> None:
+        self._touched.add(name)
 
     def _advance(self, finished: int, part: float) -> None:
-        self.status.part = (finished + part) / len(self._variants)
+        self.status.advance((finished + part) / len(self._variants))
 
     def _scenario(self) -> Scenario:
         """What the controls stand for, with the arrivals as they were if nothing moved them."""
@@ -202,7 +118,7 @@ class Panel(widgets.VBox):  # type: ignore[misc]
             if name != "seed":
                 meant = self._meaning(name, control)
                 changes |= meant
-                moved |= meant.keys() if name in self._moved else set()
+                moved |= meant.keys() if name in self._touched else set()
         traffic = {name: changes.pop(name) for name in TRAFFIC if name in changes}
         asked = {name: value for name, value in traffic.items() if name in moved}
         if "interarrival" not in moved and isinstance(self.base, PublishingScenario):
@@ -213,7 +129,7 @@ class Panel(widgets.VBox):  # type: ignore[misc]
             _check_size(scenario)
             self._arrivals = scenario.interarrival
             self._put({name: getattr(scenario, name) for name in TRAFFIC & self.controls.keys()})
-        self._moved.clear()
+        self._touched.clear()
         return scenario
 
     def _meaning(self, name: str, control: Control) -> dict[str, Any]:
@@ -223,19 +139,13 @@ class Panel(widgets.VBox):  # type: ignore[misc]
         meaning = control.meanings[control.value]
         return dict(meaning) if name in self._steps else {name: meaning}
 
-    def _show(self) -> None:
-        ax = axes(8, 3.6, layout=None)
-        assert isinstance(ax, Axes)
-        compared(self._draw, self.results, self._last, ax)
-        ax.minorticks_off()
-        fit(ax)
-        self._picture = show(ax)
-        if self._last:
-            self._picture.alt += " In grey: the run before."
-        self.alt = self._picture.alt
-        self.picture.value = f'<div class="panel-place">{self._picture.svg(self.model_id)}</div>'
+    def _show(self) -> str:
+        self.results = self._results()
+        picture = self._drawing.show(self.results)
+        self._draw(picture.svg(self.model_id), picture.alt)
         self.table.value = _table(self.results, self._metrics) + _doubts(self.results)
         self.table.remove_class("panel-gone")
+        return ""
 
 
 def _warmup(base: Scenario, changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -320,7 +230,7 @@ def _table(results: Mapping[str, Result], metrics: Sequence[str]) -> str:
     scenarios = [result.scenario for result in results.values()]
     publishing = [each for each in scenarios if isinstance(each, PublishingScenario)]
     if len(publishing) == len(scenarios):
-        rows["messages that arrive"] = [f"{quantity(each.arrival_rate)}/s" for each in publishing]
+        rows["messages that arrive"] = [quantity(each.arrival_rate, "1/s") for each in publishing]
         rows["load"] = [quantity(each.load, "%") for each in publishing]
     summaries = [result.summary() for result in results.values()]
     unfinished = any(summary["unfinished"] for summary in summaries)
@@ -342,20 +252,3 @@ def _doubts(results: Mapping[str, Result]) -> str:
     """Why the figures can't be trusted, if they can't."""
     said = dict.fromkeys(doubt for result in results.values() for doubt in result.doubts())
     return "".join(f"<p>In doubt: {html.escape(doubt)}.</p>" for doubt in said)
-
-
-def with_picture(bundle: Any, picture: Picture | None) -> Any:
-    """A widget's forms for the notebook, with a picture of it as one more."""
-    data = bundle[0] if isinstance(bundle, tuple) else bundle
-    if data is not None and picture is not None:
-        data["text/html"] = f"{picture._repr_html_()}<p><em>{FROZEN}</em></p>"
-    return bundle
-
-
-def error_in_words(error: Exception) -> str:
-    """What a learner can do something about, escaped for HTML."""
-    if isinstance(error, ParameterError):
-        said = [str(problem) for problem in error.problems]
-    else:
-        said = [str(error) or type(error).__name__]
-    return "<br>".join(map(html.escape, said))

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import ceil, floor, log10
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 
 import numpy as np
-from annotated_types import Ge, Gt, Le, Lt
-from pydantic.fields import FieldInfo
 
 from ..scenarios.base import PublishingScenario, Scenario
+from ..values import Parameter, parameters_of
 from .controls import Choice, Control, Number
 
 __all__ = ["MOST", "Choices", "control_for"]
@@ -36,19 +35,17 @@ def control_for(base: Scenario, name: str, choices: Choices) -> Control:
     choices : mapping or sequence, optional
         (low, high) or (low, high, step) for a number, or what there is to choose from.
     """
-    info = type(base).parameters()[name]
-    extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
-    unit, step = str(extra.get("unit") or ""), extra.get("step")
-    label = name.replace("_", " ") + (f" ({unit})" if unit not in ("", name) else "")
-    hint = info.description or ""
+    told = parameters_of(type(base))[name]
+    label = name.replace("_", " ") + (f" ({told.unit})" if told.unit not in ("", name) else "")
+    hint = told.description
     value = getattr(base, name)
-    low, high = _bounds(info, step)
+    low, high, step = told.least, told.greatest, told.step
     if name == "arrival_rate" and isinstance(base, PublishingScenario):
         low, high, step = _rates(base)
     if name == "messages":
         high = MOST
     if choices is None:
-        choices = _choices(info)
+        choices = _choices(told)
     elif isinstance(choices, tuple) and len(choices) in (2, 3) and not isinstance(value, str):
         low, high, step = (*choices, step)[:3]
         choices = None
@@ -60,11 +57,10 @@ def control_for(base: Scenario, name: str, choices: Choices) -> Control:
     return Number(label, hint, value, low, high, stops)
 
 
-def _choices(info: FieldInfo) -> Choices:
-    """What there is to choose from, if the parameter's type says so."""
-    if get_origin(info.annotation) is Literal:
-        return get_args(info.annotation)
-    return {"no": False, "yes": True} if info.annotation is bool else None
+def _choices(told: Parameter) -> Choices:
+    """What there is to choose from, if the parameter says so."""
+    yes_or_no = set(told.choices) == {True, False}
+    return {"no": False, "yes": True} if yes_or_no else told.choices or None
 
 
 def _choice(
@@ -74,23 +70,6 @@ def _choice(
         choices = {"none" if choice is None else str(choice): choice for choice in choices}
     chosen = next((name for name, meant in choices.items() if meant == value), next(iter(choices)))
     return Choice(label, hint, choices, chosen)
-
-
-def _bounds(info: FieldInfo, step: Any) -> tuple[float | None, float | None]:
-    """The least and the greatest value a parameter may have, one step inside an open bound."""
-    low: Any = None
-    high: Any = None
-    for bound in info.metadata:
-        match bound:
-            case Ge(ge=value):
-                low = value
-            case Gt(gt=value):
-                low = value + step if step else None
-            case Le(le=value):
-                high = value
-            case Lt(lt=value):
-                high = value - step if step else None
-    return low, high
 
 
 def _rates(base: PublishingScenario) -> tuple[float, float, float]:

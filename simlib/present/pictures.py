@@ -9,9 +9,7 @@ import base64
 import html
 import io
 import re
-from collections.abc import Sequence
 from functools import cached_property
-from itertools import pairwise
 from typing import Any, Literal
 
 import matplotlib
@@ -24,9 +22,10 @@ __all__ = [
     "COLOURS",
     "MARKERS",
     "POINTS",
+    "STYLE",
+    "Margins",
     "Picture",
     "axes",
-    "fit",
     "legend",
     "prepared",
     "show",
@@ -60,6 +59,8 @@ STYLE: dict[Any, Any] = {
 
 _GAP = 6  # pixels round a figure
 
+_DIGIT = re.compile(r"\d")
+
 POINTS = 800
 """The most points a line is drawn with; more can't be seen and take long."""
 
@@ -67,44 +68,46 @@ POINTS = 800
 def axes(
     width: float = 8,
     height: float = 4,
-    columns: int = 1,
     layout: Literal["constrained"] | None = "constrained",
-) -> Axes | Sequence[Axes]:
-    """Empty Axes on a figure of their own, one or a row of them; sizes in inches."""
+) -> Axes:
+    """Empty Axes on a figure of their own; sizes in inches."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(width, height), layout=layout)
-        made = figure.subplots(1, columns, squeeze=False)[0]
-    return made[0] if columns == 1 else list(made)
+        return figure.add_subplot()
 
 
 def prepared(ax: Axes | None) -> Axes:
     """Where to draw: what was given, or Axes on a figure of their own."""
     if ax is not None:
         return ax
-    made = axes()
-    assert isinstance(made, Axes)
-    return made
+    return axes()
 
 
-_PLAIN = tuple(
-    (re.compile(pattern, re.DOTALL), new)
-    for pattern, new in (
-        (r"^.*?(?=<svg )", ""),  # a page has its own declarations
-        (r"<metadata>.*?</metadata>", ""),
-        (r"<defs>\s*<style.*?</defs>", ""),  # it would hold for the whole page
-        (r'(?<=<svg )[^>]*?(viewBox="[^"]*")[^>]*', r"\1"),
-        (r'<g id="[^"]*"', "<g"),
-        (r"; font-family: [^;\"]*", ""),
-        (r"#000000", "currentColor"),
-        (r"xlink:href", "href"),
-        (r"\n *(?=[LMz\"<])", " "),
-    )
+_HEAD = re.compile(r"^.*?<svg [^>]*?(viewBox=\"[^\"]*\").*?</style>\s*</defs>", re.DOTALL)
+"""What stands in an SVG of matplotlib's before the drawing, and would hold for the whole page."""
+
+_PLAIN = (
+    (re.compile(r'<g id="[^"]*"'), "<g"),
+    (re.compile(r"; font-family: [^;\"]*"), ""),
+    (re.compile(r"\n *"), " "),
+    (re.compile(r"(?<=\.\d\d)\d+"), ""),  # finer places can't be seen
 )
-"""What is left out of an SVG of matplotlib's, or said another way."""
+"""What is left out of the drawing, or said another way."""
 
-_TAG, _FINE = re.compile(r"<[^>]*>"), re.compile(r"(\.\d\d)\d+")
+_WORDS = re.compile(r"(>[^<>\n]+</text>)")
 
-_NAMES = re.compile(r'(\bid="|url\(#|\bhref="#)')
+_NAMES = (' id="', "url(#", 'href="#')
+"""What stands before the name of a part."""
+
+
+def _plain(drawn: str, prefix: str) -> str:
+    """A part of a drawing without words, short, and with names that are its own."""
+    for pattern, new in _PLAIN:
+        drawn = pattern.sub(new, drawn)
+    drawn = drawn.replace("#000000", "currentColor").replace("xlink:href", "href")
+    for before in _NAMES:
+        drawn = drawn.replace(before, f"{before}{prefix}-")
+    return drawn
 
 
 class Picture:
@@ -137,17 +140,17 @@ class Picture:
         with matplotlib.rc_context(STYLE):
             self.figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
         drawn = buffer.getvalue()
-        for pattern, new in _PLAIN:
-            drawn = pattern.sub(new, drawn)
-        # Places finer than that can't be seen.
-        drawn = _TAG.sub(lambda tag: _FINE.sub(r"\1", tag[0]), drawn)
+        head = _HEAD.match(drawn)
+        assert head is not None
         width, height = (round(96 * inches) for inches in self.figure.get_size_inches())
         start = (
             f'<svg role="img" aria-label="{html.escape(self.alt)}" '
             f'width="{width}" height="{height}" fill="currentColor" '
-            'font-family="DejaVu Sans, Verdana, sans-serif" stroke-linejoin="round" '
+            f'font-family="DejaVu Sans, Verdana, sans-serif" stroke-linejoin="round" {head[1]}>'
         )
-        return _NAMES.sub(rf"\g<1>{prefix}-", drawn.replace("<svg ", start, 1))
+        parts = _WORDS.split(drawn[head.end() :])
+        parts[::2] = [_plain(part, prefix) for part in parts[::2]]
+        return start + "".join(parts)
 
     def _repr_html_(self) -> str:
         data = base64.b64encode(self.png).decode()
@@ -178,18 +181,50 @@ def show(drawn: Axes, title: str = "", alt: str = "") -> Picture:
     return Picture(figure, " ".join(filter(None, [alt or (title and f"{title}."), *labels])))
 
 
-def fit(ax: Axes) -> None:
-    """Margins as wide as what stands beside the Axes; faster than a constrained layout."""
-    figure = ax.get_figure(root=True)
-    assert isinstance(figure, Figure)
-    with matplotlib.rc_context(STYLE):
-        around = ax.get_tightbbox()
+class Margins:
+    """Margins as wide as what stands beside the Axes; faster than a constrained layout.
+
+    What stands there is measured once for labels of each length, for digits are equally wide.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, ...], tuple[float, float, float, float]] = {}
+
+    def fit(self, ax: Axes) -> None:
+        """Give the figure the margins for what is drawn on its only Axes."""
+        figure = ax.get_figure(root=True)
+        assert isinstance(figure, Figure)
+        with matplotlib.rc_context(STYLE):
+            beside = _beside(ax)
+            margins = self._known.get(beside)
+            if margins is None or ax.texts:  # These stand anywhere.
+                margins = self._known[beside] = _margins(ax, figure)
+        figure.subplots_adjust(*margins)
+
+
+def _beside(ax: Axes) -> tuple[str, ...]:
+    """What may stand outside the Axes; of the numbers along each axis the longest."""
+    said = [ax.get_title("left"), ax.get_xlabel(), ax.get_ylabel()]
+    for axis in (ax.xaxis, ax.yaxis):
+        marks = axis.get_major_formatter().format_ticks(list(axis.get_majorticklocs()))
+        said.append(max((_DIGIT.sub("0", mark) for mark in marks), key=len, default=""))
+    legend = ax.get_legend()
+    named = [text.get_text() for text in legend.get_texts()] if legend else []
+    return (*said, *named)
+
+
+def _margins(ax: Axes, figure: Figure) -> tuple[float, float, float, float]:
+    """Where the Axes should begin and end: left, bottom, right, top, as parts of the figure."""
+    around = ax.get_tightbbox()
     assert around is not None
     inner, (width, height) = ax.get_position(), figure.bbox.size
-    figure.subplots_adjust(
+    # The last number below may stand at the very end of the axis another time.
+    half = max((each.get_window_extent().width / 2 for each in ax.get_xticklabels()), default=0)
+    right = max(around.x1, inner.x1 * width + half)
+    return (
         inner.x0 + (_GAP - around.x0) / width,
         inner.y0 + (_GAP - around.y0) / height,
-        inner.x1 + (width - around.x1 - _GAP) / width,
+        inner.x1 + (width - right - _GAP) / width,
         inner.y1 + (height - around.y1 - _GAP) / height,
     )
 
@@ -207,10 +242,19 @@ def thinned(
     """At most POINTS points that keep the highest and the lowest value of each stretch."""
     if len(times) <= POINTS:
         return times, values
-    edges = np.linspace(0, len(times), POINTS // 2 + 1).astype(int)
-    keep = set()
-    for start, end in pairwise(edges.tolist()):
-        stretch = values[start:end]
-        keep |= {start + int(stretch.argmax()), start + int(stretch.argmin())}
-    chosen = np.array(sorted(keep))
+    edges = np.linspace(0, len(times), POINTS // 2 + 1).astype(int)[:-1]
+    keep = [
+        _firsts(values == np.repeat(ufunc.reduceat(values, edges), lengths), edges)
+        for lengths in [np.diff(edges, append=len(times))]
+        for ufunc in (np.maximum, np.minimum)
+    ]
+    chosen = np.unique(np.concatenate(keep))
     return times[chosen], values[chosen]
+
+
+def _firsts(
+    found: np.ndarray[tuple[int], np.dtype[np.bool_]], edges: np.ndarray[tuple[int], np.dtype[Any]]
+) -> np.ndarray[tuple[int], np.dtype[Any]]:
+    """The first place in each stretch where something was found, as it is in all of them."""
+    places = np.flatnonzero(found)
+    return places[np.searchsorted(places, edges)]

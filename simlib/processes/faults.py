@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from math import inf
-from typing import Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
 from ..distributions import Deterministic, Durations, DurationsOrNone
 from ..values import Value, parameter
 from .draws import samples
-from .environment import Environment
+from .environment import Environment, Timer
 
 __all__ = ["NO_FAULTS", "Faults", "Outage", "Window", "faults_of_each"]
 
@@ -29,6 +29,15 @@ class Outage(Value):
     subscribers too. ``share`` says how many of them: the first ones from ``start``, and those that
     chance picks each time from ``every``; at least one. A crash of what is down already changes
     nothing.
+
+    Examples
+    --------
+    >>> Outage(of="broker", start=5.0, duration=2.0).kind
+    'crash'
+    >>> Outage(of="network", start=1.0, share=0.5)
+    Traceback (most recent call last):
+        ...
+    simlib.values.errors.ParameterError: Outage: only consumers have a share, got share=0.5 ...
     """
 
     of: Literal["consumers", "service", "broker", "publisher", "network"] = Field(
@@ -111,6 +120,19 @@ class Faults:
         self.slow = tuple(windows["slow"])
         """When it is slow."""
 
+    def tell(self, env: Environment, went_down: Callable[[Window], object]) -> None:
+        """Have it called each time the process goes down, at its instant."""
+        if self.outages:
+            env.process(self._tell(env, went_down))
+
+    def _tell(
+        self, env: Environment, went_down: Callable[[Window], object]
+    ) -> Generator[Timer, Any, None]:
+        timer = Timer(env, 0)
+        for outage in self.outages:
+            yield timer.at(outage.start)
+            went_down(outage)
+
     def down_at(self, time: float) -> float:
         """The first instant from ``time`` on at which the process is down (s); may be infinite."""
         for outage in self.outages:
@@ -166,11 +188,13 @@ def _after(windows: Iterable[Window], time: float) -> float:
     return time
 
 
-def faults_of_each(number: int, outages: Sequence[Outage], env: Environment) -> list[Faults]:
+def faults_of_each(
+    number: int, outages: Sequence[Outage], env: Environment, what: str = "consumer"
+) -> list[Faults]:
     """The faults of each of so many consumers, from what befalls a share of them."""
     hit = [[each for each in outages if place < each.affected(number)] for place in range(number)]
     return [
-        Faults(mine, env, f"outage of consumer {place + 1},") if mine else NO_FAULTS
+        Faults(mine, env, f"outage of {what} {place + 1},") if mine else NO_FAULTS
         for place, mine in enumerate(hit)
     ]
 

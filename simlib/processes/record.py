@@ -36,6 +36,16 @@ class Ledger:
     message counted once, by its final fate. What had to be repeated stands apart: ``duplicates``
     are deliveries that came to nothing while their message was kept, ``redelivered`` are deliveries
     of a message beyond its first, and ``redone`` is work that was finished again.
+
+    Examples
+    --------
+    >>> ledger = Ledger(published=3, acked=2, ready=1)
+    >>> ledger.kept
+    3
+    >>> Ledger(published=3, acked=2).lost
+    Traceback (most recent call last):
+        ...
+    simlib.processes.record.LedgerError: 2 messages accounted for of 3: Ledger(published=3, ...)
     """
 
     published: int

@@ -19,7 +19,8 @@ from ..analysis.run_lengths import Needed, needed_by_queue
 from ..distributions import Arrivals, Distribution, Durations, Exponential
 from ..processes import Environment, Ledger, Outage, Record
 from ..values import Value, parameter
-from ..values.tables import text_table, unit_of
+from ..values.parameters import read, unit_of
+from ..values.tables import text_table
 from .recursions import draw_before
 
 __all__ = ["Engine", "OpenScenario", "Progress", "PublishingScenario", "Scenario", "parameter"]
@@ -202,8 +203,9 @@ class Scenario(Value, ABC):
         engine: str = "vector",
         observed_until: float = inf,
         figures: Mapping[str, float] | None = None,
+        lost: NDArray[np.bool_] | None = None,
     ) -> Result:
-        """The result of a run in which nothing was lost or interrupted, from its columns.
+        """The result of a run in which nothing was interrupted, from its columns.
 
         Parameters
         ----------
@@ -221,12 +223,15 @@ class Scenario(Value, ABC):
             When averages end (s).
         figures : mapping, optional
             What this scenario adds to the summary, as declared in its ``figures``.
+        lost : ndarray of shape (messages,), optional
+            Which messages came to nothing; none if not given.
         """
         return Result.from_columns(
             columns,
             np.zeros(len(columns["created"]), bool) if refused is None else refused,
             cut_off=self.cut_off,
             ledger=ledger,
+            lost=lost,
             scenario=self,
             seed=env.seed,
             engine=engine,
@@ -345,8 +350,8 @@ class PublishingScenario(Scenario):
         if len(wanted) > 1 or "interarrival" in changes:
             raise ValueError("give only one of interarrival, arrival_rate and load")
         ((name, value),) = wanted.items()
-        bounds = (getattr(each, "le", inf) for each in self.derived[name].metadata)
-        most = min(bounds, default=inf)
+        high = read(name, self.derived[name]).high
+        most = inf if high is None else high
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if not number or not 0 < value <= most or value == inf:
             bound = f" and <= {most:g}" if most < inf else ""

@@ -87,8 +87,8 @@ class ClosedLoop(Scenario):
     def needed(self) -> Needed | None:
         return needed_by_callers(self.callers, self.think, self.service, self.workers)
 
-    def obstacle(self) -> None:
-        """Nothing: there is an exact recursion for all of it."""
+    def obstacle(self) -> str | None:
+        return f"no recursion has outages, and it is {self.outages}" if self.outages else None
 
     def _calculate(self, env: Environment) -> Result:
         works = draw(self.service.blocks(env.stream("service")), self.messages)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from contextlib import closing, nullcontext
 from functools import partial
 from math import nan
@@ -17,12 +17,13 @@ from ..analysis.metrics import Metric
 from ..analysis.result import Result
 from ..broker import Broker
 from ..distributions import Arrivals, Durations, Exponential, Uniform
-from ..processes import BrokerNode, Draws, Environment, Mishaps, Outage, Timer
+from ..processes import BrokerNode, Draws, Environment, Mishaps
 from ..processes.directory import own_directory
-from ..processes.draws import samples
+from ..processes.faults import faults_of_each
+from ..processes.network import across
 from ..processes.publish_subscribe.bookkeeper import Bookkeeper
+from ..processes.publish_subscribe.outages import fail
 from ..processes.publish_subscribe.resending import PaymentPublisher
-from ..queues.crash import kill
 from ..queues.kinds import open_queue
 from ..stores import Accounts
 from .base import OpenScenario, Progress, parameter
@@ -46,6 +47,7 @@ class DeliveryGuarantees(OpenScenario):
     Each probability is drawn anew for each attempt. They are those of a message on its way to the
     broker, a confirm on its way back, a message on its way to the bookkeeper, the work, the
     booking, and the ack. Without ``confirms`` a message is sent once; with them, until one comes.
+    While the broker is down what arrives there is lost, and what is kept waits in it.
 
     The result counts copies of messages, as :class:`simlib.processes.BrokerNode` says. The summary
     adds, in messages: ``missing`` (not booked, nor put aside as a dead letter), ``doubled`` (booked
@@ -54,7 +56,11 @@ class DeliveryGuarantees(OpenScenario):
     difference); and ``sends`` and ``attempts`` (at the work) per message.
     """
 
-    faults: ClassVar = {"broker": ("crash",)}
+    faults: ClassVar = {
+        "broker": ("crash",),
+        "consumers": ("crash", "hang", "slow"),
+        "network": ("hang",),
+    }
     recurring: ClassVar = ("broker",)
     hints: ClassVar = {
         "window": "it is dedup_window",
@@ -97,7 +103,12 @@ class DeliveryGuarantees(OpenScenario):
         "memory", "what keeps the messages of the broker's durable queue"
     )
     prefetch: int = parameter(
-        10, "messages that the bookkeeper holds without an ack", step=1, ge=1, le=65535
+        10,
+        "messages that the bookkeeper holds without an ack",
+        unit="messages",
+        step=1,
+        ge=1,
+        le=65535,
     )
     network: float = parameter(
         0.005, "time that anything is under way to the broker or back", unit="s", ge=0
@@ -150,7 +161,8 @@ class DeliveryGuarantees(OpenScenario):
         return nan if any(getattr(self, name) for name in (*chances, *others)) else self.load
 
     def _simulate(self, env: Environment, progress: Progress | None) -> Result:
-        node = BrokerNode(env, network=self.network, dead_letters={"dead"})
+        network = across(env, self.network, self.outages_of("network"))
+        node = BrokerNode(env, network=network, dead_letters={"dead"})
         with (
             own_directory() if self.queue == "file" else nullcontext(Path()) as folder,
             Accounts(env.clock, self.dedup_window) as accounts,
@@ -159,12 +171,11 @@ class DeliveryGuarantees(OpenScenario):
             self._declare(env, node, folder)
             publisher = self._publisher(env, node)
             self._bookkeeper(env, node, accounts)
-            for place, each in enumerate(self.outages):
-                env.process(_restart(env, node, publisher, each, f"outage {place + 1}"))
+            fail(env, node, self.outages_of("broker"), lambda: publisher.process.is_alive)
             self.execute(env, progress)
             ledger = node.ledger()
             figures = self._figures(node, publisher, accounts)
-        over = not (publisher.process.is_alive or ledger.unfinished)
+        over = not (publisher.process.is_alive or publisher.under_way or ledger.unfinished)
         return self.result(env, node.record, ledger, over=over, figures=figures)
 
     def _declare(self, env: Environment, node: BrokerNode, folder: Path) -> None:
@@ -223,6 +234,7 @@ class DeliveryGuarantees(OpenScenario):
 
     def _bookkeeper(self, env: Environment, node: BrokerNode, accounts: Accounts) -> Bookkeeper:
         delayed = self.retry_delay is not None
+        (faults,) = faults_of_each(1, self.outages_of("consumers"), env)
         return Bookkeeper(
             env,
             node,
@@ -236,6 +248,7 @@ class DeliveryGuarantees(OpenScenario):
             on_failure="reject" if delayed else "requeue",
             attempts=self.attempts if delayed else None,
             give_up_to="dead" if delayed else "",
+            faults=faults,
         )
 
     def _figures(
@@ -265,16 +278,3 @@ def _drained(broker: Broker, queue: str) -> set[int]:
     if queue not in broker.queues:
         return set()
     return {json.loads(each.body)["order"] for each in iter(lambda: broker.get(queue), None)}
-
-
-def _restart(
-    env: Environment, node: BrokerNode, publisher: PaymentPublisher, outage: Outage, name: str
-) -> Generator[Timer, Any, None]:
-    """Kill the broker and start it again, as long as there are messages to come."""
-    timer = Timer(env, 1)
-    gaps = [outage.start] if outage.every is None else samples(outage.every, env, name)
-    for gap in gaps:
-        if not publisher.process.is_alive:
-            return
-        yield timer.at(env.now + (gap or 0.0))
-        node.restart(kill)

@@ -17,6 +17,7 @@ from ..analysis.result import Result
 from ..analysis.states import time_in
 from ..distributions import Durations, Exponential
 from ..processes import Draws, Environment, Ledger, Record
+from ..processes.faults import faults_of_each
 from ..processes.point_to_point.stations import StationQueue, Workers, feed
 from ..queues import MemoryQueue
 from ..values import Value, parameter
@@ -62,7 +63,7 @@ class Pipeline(PublishingScenario):
     keeps the message and does nothing else until there is room ("block", backpressure), or the
     message is dropped ("reject"). When the first station blocks, the producer waits; ``created``
     still says when a message was due. A message brings the same work to a station whatever the
-    others are like.
+    others are like. An outage of the consumers is one at every station, of a ``share`` of them.
 
     The result has columns ``enqueued_n``, ``started_n``, ``finished_n`` and ``left_n`` (s) for
     station n, from 1; a message leaves later than it is finished when its consumer is blocked.
@@ -73,6 +74,7 @@ class Pipeline(PublishingScenario):
     (messages).
     """
 
+    faults: ClassVar = {"consumers": ("hang", "slow")}
     figures: ClassVar[Mapping[str, Metric]] = {
         "utilisation_#": Metric("utilisation of station #", "%"),
         "blocked_#": Metric("blocked at station #", "%"),
@@ -100,6 +102,8 @@ class Pipeline(PublishingScenario):
         return self
 
     def obstacle(self) -> str | None:
+        if self.outages:
+            return f"no recursion has outages, and it is {self.outages}"
         blocking = [place for place, station in enumerate(self.stations) if station.blocks]
         if not blocking:
             return None
@@ -142,7 +146,9 @@ class Pipeline(PublishingScenario):
                     inlet,
                     outlet,
                     work,
-                    workers=station.consumers,
+                    faults=faults_of_each(
+                        station.consumers, self.outages, env, f"consumer at {inlet.station},"
+                    ),
                     priority=last - inlet.station,
                 )
             self.execute(env, progress)

@@ -53,6 +53,12 @@ class PointToPoint(OpenScenario):
     crashes in earnest, and only its time is simulated: what a put, a get and an ack take is read
     from a cost profile, so that a run repeats to the bit whatever the disk does. Where nothing else
     is said, operations in memory take no time.
+
+    Examples
+    --------
+    >>> result = PointToPoint(interarrival=1.0, service=0.8, messages=3).run()
+    >>> result.messages["finished"].tolist(), result.ledger.acked
+    ([1.8, 2.8, 3.8], 3)
     """
 
     faults: ClassVar = {

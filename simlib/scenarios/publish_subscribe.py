@@ -20,12 +20,15 @@ from ..processes import (
     Confirms,
     Draws,
     Environment,
+    Faults,
     Mishaps,
     Record,
     Subscriber,
 )
 from ..processes.draws import stream
 from ..processes.faults import faults_of_each
+from ..processes.network import across
+from ..processes.publish_subscribe.outages import fail
 from .base import OpenScenario, Progress, parameter
 
 __all__ = ["PublishSubscribe"]
@@ -44,6 +47,9 @@ class PublishSubscribe(OpenScenario):
     In a "group" the messages go to partitions in turn, and each partition is a
     queue that one subscriber alone consumes, which keeps their order.
 
+    The broker has its queues in memory: when it goes down it loses what is in them. What arrives
+    while it is down is lost, too, unless the publisher waits for confirms and sends that again.
+
     **A row of the result is a copy**, and the ledger counts copies: three subscribers in a fan-out
     make three of a message. Labels say which ``message`` a copy is of, which ``queue`` it was in
     and which ``subscriber`` did it, from 0. A copy is ``delivered`` when the broker sends it,
@@ -58,7 +64,13 @@ class PublishSubscribe(OpenScenario):
     (messages that wait for it in the broker, where it has queues of its own).
     """
 
-    faults: ClassVar = {"consumers": ("crash", "hang", "slow")}
+    faults: ClassVar = {
+        "consumers": ("crash", "hang", "slow"),
+        "broker": ("crash",),
+        "publisher": ("hang",),
+        "network": ("hang",),
+    }
+    recurring: ClassVar = ("broker",)
     hints: ClassVar = {
         "window": "it is unconfirmed",
         "max_length": "it is capacity",
@@ -207,15 +219,15 @@ class PublishSubscribe(OpenScenario):
                 "dead_letter_routing_key": DEAD,
             }
         kind = "direct" if self.arrangement == "group" else self.exchange
-        broker.declare_exchange(EXCHANGE, kind)
+        broker.declare_exchange(EXCHANGE, kind, durable=True)
         for place, queue in enumerate(self.queues):
-            broker.declare_queue(queue, **options)
+            broker.declare_queue(queue, durable=True, **options)
             key = queue if self.arrangement == "group" else ""
             if self.bindings is not None and self.arrangement == "fan-out":
                 key = self.bindings[place]
             broker.bind(queue, EXCHANGE, key)
         if self.attempts is not None:
-            broker.declare_queue(DEAD)
+            broker.declare_queue(DEAD, durable=True)
 
     @property
     def queues(self) -> list[str]:
@@ -238,7 +250,7 @@ class PublishSubscribe(OpenScenario):
             env,
             publish_cost=self.publish_cost,
             deliver_cost=self.deliver_cost,
-            network=self.network,
+            network=across(env, self.network, self.outages_of("network")),
             dead_letters=[DEAD],
             record=record,
         )
@@ -258,13 +270,17 @@ class PublishSubscribe(OpenScenario):
             messages=self.messages,
             confirms=self.confirms,
             window=self.unconfirmed,
+            faults=Faults(self.outages_of("publisher"), env, "outage of the publisher"),
         )
+        fail(env, node, self.outages_of("broker"), lambda: publisher.process.is_alive)
         self.execute(env, progress)
         ledger = node.ledger()
         everything = self.messages or self.interarrival.length
-        over = publisher.sent == everything and not ledger.unfinished
+        over = publisher.sent == everything and not (publisher.under_way or ledger.unfinished)
         result = self.result(env, record, ledger, over=over, warmup=0)
-        result = replace(result, warmup=int(np.searchsorted(result.labels["message"], self.warmup)))
+        # What was sent again comes behind what was sent after it.
+        latest = np.maximum.accumulate(result.labels["message"])
+        result = replace(result, warmup=int(np.count_nonzero(latest < self.warmup)))
         figures = {
             "dead_lettered": ledger.dead_lettered,
             "expired": ledger.expired,
@@ -277,7 +293,7 @@ class PublishSubscribe(OpenScenario):
     def _subscribe(self, env: Environment, node: BrokerNode) -> list[Subscriber]:
         """The subscribers; all of them do the same work for the same message."""
         subscribers = []
-        faults = faults_of_each(self.subscribers, self.outages, env)
+        faults = faults_of_each(self.subscribers, self.outages_of("consumers"), env)
         for number in range(self.subscribers):
             last = number == self.subscribers - 1
             # Multiplied, and not drawn anew: the slow one meets the same luck.

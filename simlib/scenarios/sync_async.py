@@ -26,6 +26,7 @@ from ..processes import (
 )
 from ..processes.calls.front import FrontService
 from ..processes.faults import NO_FAULTS
+from ..processes.network import across
 from ..processes.record import instants
 from ..queues import MemoryQueue
 from .base import OpenScenario, Progress, parameter
@@ -43,10 +44,11 @@ class SyncVsAsync(OpenScenario):
     with the same seed, each request arrives at the same instant and brings the same work.
 
     When the other service goes down, the calls in it fail, and later ones are refused until it is
-    up again. Messages wait in the queue instead, and work that was cut short starts again.
+    up again. Messages wait in the queue instead, and work that was cut short starts again. When the
+    network hangs, whoever waits for an answer or a confirmation holds its connection longer.
     """
 
-    faults: ClassVar = {"service": ("crash", "hang", "slow")}
+    faults: ClassVar = {"service": ("crash", "hang", "slow"), "network": ("hang",)}
     hints: ClassVar = {
         "outage": "write outages=(Outage(of='service', start=5.0, duration=1.0),)",
         "slowdown": "write outages=(Outage(of='service', kind='slow', factor=3.0, start=5.0),)",
@@ -149,12 +151,14 @@ class SyncVsAsync(OpenScenario):
         self, env: Environment, door: SimQueue, middle: MemoryQueue
     ) -> tuple[SimQueue, FrontService]:
         """Where requests wait for the other service, and who sends them there."""
-        faults = Faults(self.outages, env, "outage") if self.outages else NO_FAULTS
+        outages = self.outages_of("service")
+        faults = Faults(outages, env, "outage") if outages else NO_FAULTS
+        network = across(env, self.network, self.outages_of("network"))
         work = Draws(self.service, env.stream("service"))
         if self.mode == "sync":
             inner = SimQueue(env, middle, capacity=self.capacity, record=door.record)
             service = Service(env, inner, work, workers=self.workers, faults=faults)
-            caller = Caller(env, door, service, connections=self.connections, network=self.network)
+            caller = Caller(env, door, service, connections=self.connections, network=network)
             return inner, caller
         inner = SimQueue(
             env,
@@ -166,7 +170,7 @@ class SyncVsAsync(OpenScenario):
             record=door.record,
         )
         Consumer(env, inner, work, workers=self.workers, faults=faults)
-        publisher = Publisher(env, door, inner, connections=self.connections, network=self.network)
+        publisher = Publisher(env, door, inner, connections=self.connections, network=network)
         return inner, publisher
 
 

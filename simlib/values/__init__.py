@@ -6,6 +6,7 @@ require("sim", __name__)
 
 from .base import Value, parameter
 from .errors import ParameterError
+from .parameters import Parameter, parameters_of
 from .tables import html_table
 
-__all__ = ["ParameterError", "Value", "html_table", "parameter"]
+__all__ = ["Parameter", "ParameterError", "Value", "html_table", "parameter", "parameters_of"]

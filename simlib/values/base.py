@@ -19,7 +19,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema
 
 from .errors import Known, ParameterError, Problem, problems
-from .tables import html_table, parameter_rows, text_table, unit_of
+from .parameters import unit_of
+from .tables import html_table, parameter_rows, text_table
 
 __all__ = ["Value", "parameter"]
 

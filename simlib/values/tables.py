@@ -6,25 +6,16 @@ import html
 import textwrap
 from collections.abc import Sequence
 from itertools import zip_longest
-from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Any
 
-from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
-from pydantic import BaseModel
-from pydantic.fields import FieldInfo
+from .parameters import Parameter, parameters_of
 
-__all__ = ["html_table", "parameter_rows", "text_table", "unit_of"]
+__all__ = ["html_table", "parameter_rows", "text_table"]
 
 Row = Sequence[str]
 
 WIDEST = (24, 24, 10, 24, 46)
 """The most characters in each column of a text, before its words are broken into lines."""
-
-
-def unit_of(info: FieldInfo) -> str:
-    """The unit of a parameter; empty without one."""
-    extra = info.json_schema_extra
-    return str(extra.get("unit") or "") if isinstance(extra, dict) else ""
 
 
 def parameter_rows(kind: Any, value: Any = None) -> list[Row]:
@@ -38,14 +29,8 @@ def parameter_rows(kind: Any, value: Any = None) -> list[Row]:
         One of that kind; then the second column is what it has.
     """
     rows = [
-        [
-            name,
-            _default(info) if name in kind.model_fields else "for replace()",
-            unit_of(info),
-            _allowed(info),
-            info.description or "",
-        ]
-        for name, info in kind.parameters().items()
+        [each.name, _default(each), each.unit, each.allowed, each.description]
+        for each in parameters_of(kind).values()
     ]
     header = ["parameter", "default", "unit", "allowed", "what it is"]
     if value is not None:
@@ -55,8 +40,10 @@ def parameter_rows(kind: Any, value: Any = None) -> list[Row]:
     return [header, *rows]
 
 
-def _default(info: FieldInfo) -> str:
-    return "required" if info.is_required() else _written(info.get_default())
+def _default(each: Parameter) -> str:
+    if each.derived:
+        return "for replace()"
+    return "required" if each.required else _written(each.default)
 
 
 def _written(value: Any) -> str:
@@ -73,57 +60,6 @@ def _written(value: Any) -> str:
             return ", ".join(map(_written, value))
         case _:
             return str(value)
-
-
-def _allowed(info: FieldInfo) -> str:
-    """The bounds or the choices of a parameter, as people write them."""
-    at_least = at_most = ""
-    lows, highs = [], []
-    for bound in info.metadata:
-        match bound:
-            case Ge(ge=value):
-                at_least = f"{value:,}"
-            case Gt(gt=value):
-                lows.append(f"> {value:,}")
-            case Le(le=value):
-                at_most = f"{value:,}"
-            case Lt(lt=value):
-                highs.append(f"< {value:,}")
-            case MinLen(min_length=value):
-                lows.append(f"at least {value}")
-            case MaxLen(max_length=value):
-                highs.append(f"at most {value}")
-    if at_least and at_most:
-        return f"{at_least} to {at_most}"
-    lows += [f">= {at_least}"] if at_least else []
-    highs += [f"<= {at_most}"] if at_most else []
-    return ", ".join(lows + highs) or _kind(info.annotation)
-
-
-def _kind(annotation: Any) -> str:
-    """What a value must be, if its type says more than that it is a number or a text."""
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if origin is Annotated:
-        return _kind(arguments[0])
-    if origin is Literal:
-        return ", ".join(map(str, arguments))
-    if origin is tuple:
-        return f"{_kind(arguments[0])}, ..." if _kind(arguments[0]) else ""
-    if origin in (Union, UnionType):
-        kinds = [_kind(each) for each in arguments if each is not type(None)]
-        return kinds[0] if len(kinds) == 1 else _common_base(arguments)
-    if annotation is bool:
-        return "True, False"
-    named = isinstance(annotation, type) and issubclass(annotation, BaseModel)
-    return annotation.__name__ if named else ""
-
-
-def _common_base(kinds: Sequence[Any]) -> str:
-    """The name of what all these are."""
-    if not all(isinstance(kind, type) for kind in kinds):
-        return ""
-    common = next(base for base in kinds[0].__mro__ if all(issubclass(k, base) for k in kinds))
-    return common.__name__ if issubclass(common, BaseModel) else ""
 
 
 def text_table(rows: Sequence[Row], widest: Sequence[int] = WIDEST) -> str:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from simlib.analysis import DoubtWarning, half_width, mser5, replicate, welch
-from simlib.scenarios import PointToPoint
+from simlib.scenarios import ApiStyles, Hedging, PointToPoint
 
 MM1 = PointToPoint(messages=20_000, warmup=500)
 
@@ -39,6 +39,21 @@ def test_an_interval_in_doubt_warns() -> None:
     runs = replicate(PointToPoint(messages=100), 5)
     with pytest.warns(DoubtWarning, match="5 of 5 runs: short for a load of 0.8"):
         runs.interval("latency_mean")
+
+
+def test_what_a_scenario_doubts_of_itself_is_said_with_each_run_and_each_average() -> None:
+    hedging = Hedging(messages=3_000, hedge_after=0.1, cancel=False).replace(load=0.6)
+    said = "copies that nobody cancels may double the load of 0.6"
+    assert any(each.startswith(said) for each in hedging.run(1).doubts())
+    assert any(said in each for each in replicate(hedging, 3).doubts)
+    assert PointToPoint(messages=10).doubted() == []
+
+
+def test_what_never_settles_is_not_asked_whether_it_has() -> None:
+    page = ApiStyles(batched=False, parallel=1, orders=100)
+    latency = page.run().latency
+    assert mser5(latency) > len(latency) / 3
+    assert page.run().doubts() == ()
 
 
 def test_mser5_finds_where_a_series_settles() -> None:

@@ -9,6 +9,7 @@ from simlib import Exponential, Replay, Trace
 from simlib.analysis import (
     Comparison,
     DoubtWarning,
+    Interval,
     Replications,
     compare,
     explain,
@@ -182,6 +183,27 @@ def test_places_of_a_comparison_that_are_not_there_are_refused() -> None:
     pairs = compare(SHORT, SHORT.replace(consumers=2), replications=2)
     with pytest.raises(ValueError, match="there are 2 scenarios, counted from 0, and none at 2"):
         pairs.interval("latency_mean", b=2)
+
+
+@pytest.mark.parametrize(
+    ("mean", "half_width", "said"),
+    [
+        (2386, 503, "2,390 ± 500"),
+        (0.9958, 0.033, "0.996 ± 0.033"),
+        (-0.00485, 0.00054, "-0.00485 ± 0.00054"),
+        (1234567, 98765, "1,235,000 ± 99,000"),
+        (4.953, 0.3, "4.95 ± 0.30"),
+        (0.0, 2.0, "0.0 ± 2.0"),
+        (5.0, 1e-15, "5 ± 1e-15"),
+        (1.0, np.inf, "1 ± inf"),
+        (np.nan, np.nan, "nan ± nan"),
+        (2386, 0, "2,386 in every run"),
+    ],
+)
+def test_an_interval_is_written_as_far_as_it_is_known(
+    mean: float, half_width: float, said: str
+) -> None:
+    assert str(Interval(mean, mean - half_width, mean + half_width, half_width)) == said
 
 
 def test_copies_of_one_run_are_said_to_be_that() -> None:

@@ -155,3 +155,31 @@ def test_times_need_sensible_arguments(arguments: dict[str, float], field: str) 
 def test_a_caller_needs_a_connection(service: ShopService) -> None:
     with pytest.raises(ValueError, match="connections must be 1 or more, got 0"):
         Conversation(service, 0)
+
+
+@pytest.mark.parametrize("listed", [1, 7, 150, 201])
+def test_lists_of_other_lengths_are_read_in_pages_of_a_hundred(listed: int) -> None:
+    pages = -(-listed // 100)
+    expected = {
+        "RPC": (pages, pages, pages),
+        "REST in turn": (pages + 2 * listed, pages + 2 * listed, pages + 2 * listed),
+        "REST, HTTP/2": (pages + 2 * listed, pages + 1, pages + 2 * listed),
+        "REST ?ids=": (3 * pages, pages + 1, 3 * pages),
+        "GraphQL naive": (pages, pages, pages + 2 * listed),
+        "GraphQL batched": (pages, pages, 3 * pages),
+    }
+    for style, cost in expected.items():
+        found = TASKS["list", style].traffic(listed)
+        assert (found.requests, found.rounds, found.queries.made) == cost, style
+
+
+def test_a_conversation_knows_what_each_round_cost() -> None:
+    talk = TASKS["list", "REST, 6 connections"].done(listed=10)
+    assert [[round_.requests for round_ in rounds] for rounds in talk.asked] == [[1], [6, 6, 6, 2]]
+    assert talk.traffic == TASKS["list", "REST, 6 connections"].traffic(10)
+
+
+@pytest.mark.parametrize("listed", [0, 501])
+def test_a_shop_lists_from_one_order_to_five_hundred(listed: int) -> None:
+    with pytest.raises(ValueError, match=f"listed must be from 1 to 500, got {listed}"):
+        TASKS["list", "RPC"].traffic(listed)

@@ -8,7 +8,8 @@ from typing import Any
 import nbformat
 import pytest
 
-from simlib.scenarios import PointToPoint, PublishSubscribe
+from simlib import LogNormal
+from simlib.scenarios import ApiStyles, Composition, PointToPoint, PublishSubscribe
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 SEEDS = (1, 2, 3)
@@ -39,6 +40,11 @@ def remembering() -> SimpleNamespace:
 @pytest.fixture(scope="module")
 def subscribing() -> SimpleNamespace:
     return set_up("05", "fan")
+
+
+@pytest.fixture(scope="module")
+def asking() -> SimpleNamespace:
+    return set_up("06", "in_turn")
 
 
 def latency(scenario: PointToPoint | PublishSubscribe, seed: int) -> float:
@@ -147,3 +153,50 @@ def test_two_of_three_competing_subscribers_cannot_carry_the_traffic(
 def test_a_large_prefetch_hurts_those_who_compete(subscribing: SimpleNamespace, seed: int) -> None:
     three = subscribing.rush.replace(arrangement="competing", arrival_rate=20)
     assert latency(three.replace(prefetch=100), seed) > 10 * latency(three, seed)
+
+
+def page_time(page: ApiStyles) -> float:
+    return float(page.run().summary()["page_time"])
+
+
+def test_forty_connections_are_as_fast_as_any_number(asking: SimpleNamespace) -> None:
+    times = [page_time(asking.in_turn.replace(parallel=n)) for n in (1, 20, 39, 40, 100)]
+    assert times[0] > times[1] == pytest.approx(times[2])
+    assert times[2] > times[3] == times[4]
+
+
+def test_one_naive_request_is_as_fast_as_two_rounds_at_35_ms(asking: SimpleNamespace) -> None:
+    parallel = asking.in_turn.replace(parallel=40)
+    naive = asking.in_turn.replace(style="graphql")
+    for rtt, faster in ((0.03, parallel), (0.04, naive)):
+        times = {way: page_time(way.replace(rtt=rtt)) for way in (parallel, naive)}
+        assert min(times, key=lambda way: times[way]) == faster
+    at_35 = [page_time(way.replace(rtt=0.035)) for way in (parallel, naive)]
+    assert at_35 == pytest.approx([0.078, 0.078], rel=0.01)
+
+
+def test_no_number_of_connections_makes_up_for_batches(asking: SimpleNamespace) -> None:
+    hundred = asking.in_turn.replace(orders=100)
+    times = [page_time(hundred.replace(parallel=n)) for n in (1, 6, 50, 99, 100)]
+    assert sorted(times, reverse=True) == times
+    batched = [page_time(hundred.replace(parallel=n, batched=True)) for n in (1, 2, 100)]
+    assert [times[-1], *batched] == pytest.approx([0.147, 0.135, 0.093, 0.093], abs=0.001)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_copy_after_a_tenth_of_a_second_is_early_enough(seed: int) -> None:
+    plain = Composition(shape="fan-out", calls=100, latency=LogNormal(0.01, cv=2), availability=1.0)
+    found = {
+        (after, cancel): plain.replace(hedge_after=after, cancel=cancel).run(seed).summary()
+        for after in (0.02, 0.1, 0.15)
+        for cancel in (True, False)
+    }
+    assert found[0.1, True]["latency_p99"] < 0.15 < found[0.15, True]["latency_p99"]
+    assert found[0.1, True]["calls_per_request"] < 101
+    assert found[0.02, True]["hedged"] == pytest.approx(1 / 8, rel=0.1)
+    assert found[0.02, True]["latency_p99"] == pytest.approx(0.096, rel=0.06)
+    work = plain.run(seed).summary()["work_mean"]
+    for after in (0.02, 0.1, 0.15):
+        assert found[after, True]["work_mean"] < 0.99 * work
+        more = found[after, False]["work_mean"] / work - 1
+        assert more == pytest.approx(found[after, False]["hedged"], abs=0.005)

@@ -8,7 +8,13 @@ import pytest
 from simlib import Trace
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("data/*.md"), *ROOT.glob("bench/*.md")]
+DOCUMENTS = [
+    *(
+        path
+        for folder in ("", "bench/", "data/", "docs/", "docs/decisions/", "examples/")
+        for path in ROOT.glob(f"{folder}*.md")
+    )
+]
 
 each_document = pytest.mark.parametrize(
     "document", DOCUMENTS, ids=[str(each.relative_to(ROOT)) for each in DOCUMENTS]

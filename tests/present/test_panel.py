@@ -369,7 +369,7 @@ def test_a_subscriber_made_slower_falls_behind() -> None:
         move(shown.controls["slow_factor"], factor)
         waiting.append(shown.results["run"].summary()["queue_mean_3"])
         assert shown.results["run"].scenario.arrival_rate == pytest.approx(8)
-        assert cells(shown)["messages that arrive"] == ["8/s"]
+        assert cells(shown)["messages that arrive"] == ["8 per second"]
         assert cells(shown)["load"] == [f"{80 * factor:.0f} %"]
     assert waiting == sorted(waiting)
     assert waiting[-1] > 20 * waiting[0]

@@ -24,9 +24,10 @@ from simlib.present import (
     queue_over_time,
     show,
     warm_up,
+    waterfall,
     who_waits,
 )
-from simlib.scenarios import DeliveryGuarantees, PointToPoint, SyncVsAsync
+from simlib.scenarios import ApiStyles, DeliveryGuarantees, PointToPoint, SyncVsAsync
 
 RESULTS = {
     "call": SyncVsAsync(messages=400).run(1),
@@ -57,6 +58,7 @@ DRAWINGS = {
     "latencies": lambda ax: latencies({"one": [1.0, 2.0, np.nan, 3.0]}, ax),
     "operation_costs": lambda ax: operation_costs(COSTS, COSTS, ax),
     "figures_over": lambda ax: figures_over(TABLE, "load", "latency_mean", ax=ax),
+    "waterfall": lambda ax: waterfall({"page": ApiStyles(orders=2).run()}, ax),
 }
 
 each_drawing = pytest.mark.parametrize("draw", DRAWINGS.values(), ids=DRAWINGS.keys())
@@ -152,6 +154,27 @@ def test_what_is_lost_goes_to_the_left_and_what_is_doubled_to_the_right() -> Non
     assert f"lost: {lost['missing']:.0f} never booked, 0 booked too often" in label
     assert f"money wrong by +{doubled['money_wrong']:,.0f}" in label
     assert "right: 0 never booked, 0 booked too often, money right" in label
+
+
+def test_latencies_of_a_result_are_those_of_its_messages() -> None:
+    call = RESULTS["call"]
+    assert latencies({"call": call}).get_label() == latencies({"call": call.latency}).get_label()
+
+
+def test_a_waterfall_has_a_line_for_each_request_and_for_how_long_it_waited() -> None:
+    page = ApiStyles(batched=False, parallel=1, orders=3).run()
+    ax = waterfall({"page": page, "batched": ApiStyles(orders=3).run()})
+    waiting, asking, *_ = ax.collections
+    lines = [each.get_segments() for each in (waiting, asking)]
+    rows = page.messages
+    for place, row in rows.iterrows():
+        waited, asked = (segments[place] for segments in lines)
+        assert waited[:, 0].tolist() == [row["created"], row["started"]]
+        assert asked[:, 0].tolist() == [row["started"], row["finished"]]
+        assert set(asked[:, 1]) == {place}
+    assert "page: requests 7, rounds 7, done after" in ax.get_label()
+    assert "batched: requests 3, rounds 2, done after" in ax.get_label()
+    assert [each.get_text() for each in ax.get_yticklabels()] == ["page", "batched"]
 
 
 def test_a_measured_run_counts_what_waits_and_what_is_in_flight() -> None:

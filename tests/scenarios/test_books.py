@@ -164,6 +164,30 @@ def test_what_an_outage_took_is_delivered_again(way: Any, attempts: int, busy: f
     assert worked(result) == pytest.approx(busy)
 
 
+HANG = {"kind": "hang", "duration": 0.7}
+OUTAGES = {
+    "broker": [
+        *restarts(0.75),
+        Outage(of="broker", start=0.3, duration=0.6),
+        Outage(of="broker", every=0.8, duration=Exponential(0.3)),
+    ],
+    "consumers": [
+        DOWN,
+        Outage(of="consumers", start=0.2, duration=0.3),
+        Outage(of="consumers", start=0.6, **HANG),
+        Outage(of="consumers", start=0.1, duration=1.5, kind="slow", factor=3.0),
+    ],
+    "network": [Outage(of="network", start=0.2, **HANG), Outage(of="network", start=1.1, **HANG)],
+    "publisher": [Outage(of="publisher", start=0.4, **HANG)],
+}
+
+
+def outages(*what: str) -> st.SearchStrategy[tuple[Outage, ...]]:
+    """None, or some of these, of one thing or of several."""
+    known = [each for of in what for each in OUTAGES[of]]
+    return st.just(()) | st.lists(st.sampled_from(known), max_size=4, unique=True).map(tuple)
+
+
 chances = st.sampled_from([0.0, 0.0, 0.1, 0.4])
 faults = {
     "messages": st.integers(1, 30),
@@ -191,7 +215,8 @@ faults = {
             "ack_lost": chances,
             "failing": chances,
             "attempts": st.sampled_from([None, 1, 3]),
-            "outages": st.sampled_from([(), (), restarts(0.75)]),
+            "confirms": st.booleans(),
+            "outages": outages("broker", "consumers", "network"),
         }
     ),
     st.integers(0, 9),
@@ -210,6 +235,10 @@ def test_payments(fields: dict[str, Any], seed: int) -> None:
             "workers": st.integers(1, 3),
             "prefetch": st.sampled_from([0, 1, 4]),
             "deliver_cost": st.sampled_from([0.0, 0.01]),
+            "publish_cost": st.sampled_from([0.0, 0.01]),
+            "confirms": st.sampled_from(["none", "each", "batch", "pipelined"]),
+            "unconfirmed": st.integers(1, 4),
+            "outages": outages("broker", "consumers", "network", "publisher"),
             "capacity": st.sampled_from([None, 2]),
             "ack_lost": chances,
             "failing": chances,
@@ -229,7 +258,9 @@ def test_subscribers(fields: dict[str, Any], seed: int) -> None:
             **faults,
             "way": st.sampled_from(["queue", "database", "api"]),
             "subscribers": st.integers(1, 3),
-            "outages": st.sampled_from([(), (DOWN,)]),
+            "timeout": st.sampled_from([0.3, 1.0]),
+            "attempts": st.sampled_from([1, 3]),
+            "outages": outages("consumers", "network"),
         }
     ),
     st.integers(0, 9),

@@ -8,10 +8,13 @@ from simlib.analysis import Metric
 from simlib.analysis.metrics import shown_as
 from simlib.present import panel
 from simlib.scenarios import (
+    ApiStyles,
     Calling,
     ClosedLoop,
+    Composition,
     DeliveryGuarantees,
     EventDriven,
+    Hedging,
     Overload,
     Pipeline,
     PointToPoint,
@@ -25,6 +28,9 @@ SCENARIOS = [
     SyncVsAsync(messages=50),
     Calling(messages=50),
     ClosedLoop(messages=50),
+    ApiStyles(),
+    Composition(messages=50),
+    Hedging(messages=50),
     Overload(messages=50),
     Pipeline(messages=50),
     DeliveryGuarantees(messages=50),
@@ -51,6 +57,21 @@ def test_one_of_several_is_called_by_its_number() -> None:
 def test_a_figure_that_nobody_declared_is_called_as_it_is() -> None:
     assert shown_as("speed_1", PublishSubscribe.figures) == Metric("speed_1")
     assert Metric("speed").written(0.25) == "0.250"
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "said"),
+    [
+        (8, "1/s", "8 per second"),
+        (31.94, "1/s", "31.9 per second"),
+        (0.0417, "s", "41.7 ms"),
+        (0.25, "%", "25 %"),
+        (1, "messages", "1 message"),
+        (1234.5, "s", "1,234 s"),
+    ],
+)
+def test_a_figure_is_written_as_people_write_it(value: float, unit: str, said: str) -> None:
+    assert Metric("so much", unit).written(value) == said
 
 
 def test_every_scenario_answers_for_those_derived_from_it() -> None:

@@ -12,6 +12,7 @@ from simpy.events import Event
 from ...calls import Outcome
 from ...queues import Empty
 from ..environment import Environment, Timer
+from ..network import Link, across
 from ..point_to_point.queue import SimQueue
 from .service import Service
 
@@ -30,13 +31,15 @@ class FrontService(ABC):
         Where requests wait for a thread. Its record has a column ``answered``.
     threads : int
         How many requests are handled at once.
-    network : float
-        Seconds that anything is under way from or to this service.
+    network : float or Link
+        The way from or to this service; a number is its latency (s).
     """
 
-    def __init__(self, env: Environment, door: SimQueue, threads: int, network: float) -> None:
+    def __init__(
+        self, env: Environment, door: SimQueue, threads: int, network: float | Link
+    ) -> None:
         self.env = env
-        self.network = network
+        self.network = across(env, network)
         self.failed = array("q")
         """Numbers of the requests that came to nothing, as far as this service knows."""
         for _ in range(threads):
@@ -74,8 +77,8 @@ class Caller(FrontService):
         What is called.
     connections : int
         Size of the connection pool: each call holds one until its reply is back.
-    network : float
-        Seconds that a request or a reply is under way.
+    network : float or Link
+        The way of a request or a reply; a number is its latency (s).
     """
 
     def __init__(
@@ -85,15 +88,15 @@ class Caller(FrontService):
         service: Service,
         *,
         connections: int,
-        network: float = 0.0,
+        network: float | Link = 0.0,
     ) -> None:
         super().__init__(env, door, connections, network)
         self.service = service
 
     def send(self, number: int, timer: Timer) -> Generator[Timer, Any, Outcome]:
-        yield timer.at(self.env.now + self.network)
+        yield timer.at(self.network.arrives(self.env.now))
         reply = yield from self.service.call(number).wait(timer)
-        yield timer.at(self.env.now + self.network)
+        yield timer.at(self.network.arrives(self.env.now))
         return reply.outcome
 
 
@@ -109,8 +112,8 @@ class Publisher(FrontService):
         Where the requests go.
     connections : int
         Size of the connection pool: each put holds one until it is confirmed.
-    network : float
-        Seconds that a message or a confirmation is under way.
+    network : float or Link
+        The way of a message or a confirmation; a number is its latency (s).
     """
 
     def __init__(
@@ -120,13 +123,13 @@ class Publisher(FrontService):
         queue: SimQueue,
         *,
         connections: int,
-        network: float = 0.0,
+        network: float | Link = 0.0,
     ) -> None:
         super().__init__(env, door, connections, network)
         self.queue = queue
 
     def send(self, number: int, timer: Timer) -> Generator[Timer, Any, Outcome]:
-        yield timer.at(self.env.now + self.network + self.queue.put_cost)
+        yield timer.at(self.network.arrives(self.env.now) + self.queue.put_cost)
         stored = self.queue.publish(number)
-        yield timer.at(self.env.now + self.network)
+        yield timer.at(self.network.arrives(self.env.now))
         return Outcome.OK if stored else Outcome.REFUSED

@@ -2,172 +2,130 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
+from math import isnan
 from typing import Any
 
 from simpy.events import Event
 
-from ...broker import Broker, Channel, Delivery
-from ..draws import Draws
-from ..environment import Environment, Timer
-from ..faults import Faults
-from ..point_to_point.queue import SimQueue
-from ..record import Record
-from .base import EventPublisher, EventWorker
+from ..environment import Timer
+from ..publish_subscribe.node import BrokerNode
+from ..publish_subscribe.subscriber import Subscriber
+from ..record import Ledger, Record
+from .base import EventPublisher, Setting, Way
 
-__all__ = ["FanoutPublisher", "QueueReader"]
+__all__ = ["ByQueue", "QueuePublisher"]
+
+EXCHANGE = "events"
 
 
-class FanoutPublisher(EventPublisher):
+class QueuePublisher(EventPublisher):
     """Publishes each event once, and waits until the broker confirms it.
 
     Parameters
     ----------
-    env, door, records, threads, network
-        As for :class:`EventPublisher`.
-    broker : Broker
+    setting : Setting
+    node : BrokerNode
         Where events go.
-    exchange : str
-        Which one of its exchanges takes them.
+    queues : sequence of str
+        Which queues get a copy of each.
     store : float
-        Seconds that the broker takes to store an event.
+        Seconds until the broker has stored an event; it stores several at once.
     """
 
     def __init__(
-        self,
-        env: Environment,
-        door: SimQueue,
-        records: Sequence[Record],
-        broker: Broker,
-        exchange: str,
-        *,
-        threads: int,
-        network: float,
-        store: float,
+        self, setting: Setting, node: BrokerNode, queues: Sequence[str], store: float
     ) -> None:
-        super().__init__(env, door, records, threads=threads, network=network)
+        super().__init__(setting)
         self.stored_max = 0
-        """The most copies that its queues held at once."""
-        self._broker = broker
-        self._exchange = exchange
+        """The most copies that the queues held at once."""
+        self._node = node
+        self._queues = queues
         self._store = store
 
-    def publish(self, number: int, timer: Timer) -> Generator[Timer, Any, None]:
+    def publish(self, number: int, timer: Timer) -> Generator[Event, Any, None]:
         self.calls += 1
-        yield timer.at(self.env.now + self.network + self._store)
-        self.note_stored(number)
-        self._broker.publish(self._exchange, "", b"%d" % number, persistent=True)
-        held = sum(queue.ready + queue.unacked for queue in self._broker.queues.values())
+        yield timer.at(self.network.arrives(self.env.now) + self._store)
+        self._node.publish(
+            EXCHANGE,
+            "",
+            b"%d" % number,
+            number,
+            self._events.created[number],
+            queues=self._queues,
+            persistent=True,
+        )
+        held = sum(queue.ready + queue.unacked for queue in self._node.broker.queues.values())
         self.stored_max = max(self.stored_max, held)
-        yield timer.at(self.env.now + self.network)
+        yield timer.at(self.network.arrives(self.env.now))
 
 
-class QueueReader(EventWorker):
-    """A subscriber to whom the broker delivers, and who acks what it has done.
+class ByQueue(Way):
+    """A broker, and subscribers to whom it delivers, and who ack what they have done.
 
-    When it goes down, its connection ends, and the broker has everything back that was not acked.
+    When a subscriber goes down its connection ends, and the broker has everything back that was
+    not acked.
 
     Parameters
     ----------
-    env : Environment
-    broker : Broker
-    queue : str
-        Which queue is its own.
-    record : Record
-        A row for each event.
-    work : Draws
-        The work that each event brings (s).
-    faults : Faults
-        When it is down.
-    network : float
-        Seconds that a delivery or an ack is under way.
+    setting : Setting
+    store : float
+        Seconds until the broker has stored an event.
     prefetch : int
-        The most messages it holds without an ack.
+        The most messages that a subscriber holds without an ack.
     """
 
-    def __init__(
-        self,
-        env: Environment,
-        broker: Broker,
-        queue: str,
-        record: Record,
-        work: Draws,
-        *,
-        faults: Faults,
-        network: float,
-        prefetch: int,
-    ) -> None:
-        super().__init__(env, record, work, faults)
-        self.acking = 0
-        """How many events are done whose acks are under way."""
-        self._broker = broker
-        self._queue = queue
-        self._network = network
-        self._prefetch = prefetch
-        self._held: deque[Delivery] = deque()
-        self._idle: Timer | None = None
-        self._channel = self._connect()
-        env.process(self._run())
-        env.process(self._go_down())
+    def __init__(self, setting: Setting, *, store: float, prefetch: int) -> None:
+        super().__init__(setting)
+        env = setting.env
+        self._node = BrokerNode(env, network=setting.network, record=Record("answered"))
+        self._queues = [f"subscriber {number}" for number in range(1, self.subscribers + 1)]
+        broker = self._node.broker
+        broker.declare_exchange(EXCHANGE, "fanout", durable=True)
+        for queue in self._queues:
+            broker.declare_queue(queue, durable=True)
+            broker.bind(queue, EXCHANGE)
+        for queue, work, faults in zip(self._queues, setting.works, setting.faults, strict=True):
+            Subscriber(env, self._node, queue, work, prefetch=prefetch, faults=faults, name=queue)
+        self.publisher: QueuePublisher = QueuePublisher(setting, self._node, self._queues, store)
 
-    def _connect(self) -> Channel:
-        channel = self._broker.channel()
+    def record(self) -> Record:
+        record, events = self._node.record, self.events
+        for number in self._not_stored():
+            self._node.await_copies(self._queues, b"%d" % number, number, events.created[number])
+        answered = record.extra["answered"]
+        for row, number in enumerate(record.labels["message"]):
+            if number >= 0:
+                answered[row] = events.extra["answered"][number]
+        # As in the other ways, a copy waits until its subscriber begins, and is done with its work;
+        # who holds it meanwhile, and when the broker hears of it, is not what is compared.
+        for name in ("delivered", "left", "acked"):
+            record.extra.pop(name, None)
+        # Whose queue a copy is in says for whom it is, done or not.
+        labels = record.labels
+        record.labels = {"event": labels["message"], "subscriber": labels["queue"]}
+        return record
 
-        def deliver(delivery: Delivery) -> None:
-            self._later(self._network, lambda: self._arrive(channel, delivery))
+    def ledger(self) -> Ledger:
+        record, known = self._node.record, self._node.ledger()
+        done = sum(not isnan(finished) for finished in record.finished)
+        # What is not stored is at the door, or in the publisher's hands.
+        at_door = self.door.real.qsize() * self.subscribers
+        in_hands = self.door.published * self.subscribers - known.published - at_door
+        unacked = known.unacked + known.acked - done + in_hands
+        return self.account(record, ready=known.ready, unacked=unacked, acked=done)
 
-        channel.consume(self._queue, deliver, prefetch=self._prefetch)
-        return channel
+    def _not_stored(self) -> list[int]:
+        """Events that were created and are not at the broker yet."""
+        stored = set(self._node.record.labels["message"])
+        return [
+            number
+            for number, created in enumerate(self.events.created)
+            if not isnan(created) and number not in stored
+        ]
 
-    def _later(self, seconds: float, act: Callable[[], object]) -> None:
-        """Have something done when a message has crossed the network."""
+    def stored_max(self) -> int:
+        return self.publisher.stored_max
 
-        def arrive(_: Event) -> None:
-            act()
-
-        self.env.timeout(seconds).callbacks.append(arrive)
-
-    def _arrive(self, channel: Channel, delivery: Delivery) -> None:
-        if channel is not self._channel or self.faults.up_at(self.env.now) > self.env.now:
-            # Nobody is there to take it; the broker still has it.
-            self.deliver_in_vain(int(delivery.body))
-            return
-        self._held.append(delivery)
-        if self._idle is not None:
-            self._idle.fire()
-            self._idle = None
-
-    def _run(self) -> Generator[Timer, Any, None]:
-        timer = Timer(self.env, 0)
-        while True:
-            yield from self.wait_until_up(timer)
-            if not self._held:
-                self._idle = timer
-                yield timer
-                continue
-            delivery = self._held.popleft()
-            done = yield from self.work_on(int(delivery.body), timer)
-            if done:
-                self._ack(self._channel, delivery)
-
-    def _ack(self, channel: Channel, delivery: Delivery) -> None:
-        self.acking += 1
-        self._later(self._network, lambda: self._acked(channel, delivery))
-
-    def _acked(self, channel: Channel, delivery: Delivery) -> None:
-        self.acking -= 1
-        channel.ack(delivery.delivery_tag)
-
-    def _go_down(self) -> Generator[Timer, Any, None]:
-        timer = Timer(self.env, 1)
-        for outage in self.faults.outages:
-            yield timer.at(outage.start)
-            for delivery in self._held:
-                self.deliver_in_vain(int(delivery.body))
-            self._held.clear()
-            # The end of the connection gets to the broker after the last ack.
-            channel = self._channel
-            self._later(self._network, channel.close)
-            yield timer.at(outage.end)
-            self._channel = self._connect()
+    def close(self) -> None:
+        self._node.close()

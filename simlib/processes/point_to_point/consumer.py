@@ -10,7 +10,7 @@ from ...distributions import Distribution
 from ...queues import Empty, Message
 from ..draws import Draws
 from ..environment import Environment, Timer
-from ..faults import NO_FAULTS, Faults
+from ..faults import NO_FAULTS, Faults, Window
 from .queue import SimQueue
 
 __all__ = ["Consumer"]
@@ -55,8 +55,7 @@ class Consumer:
         self.faults = faults
         for _ in range(workers):
             env.process(self._work(work))
-        if faults.outages:
-            env.process(self._go_down())
+        faults.tell(env, self._go_down)
 
     def done(self, number: int) -> None:
         """Called when the work on message ``number`` is done and acked."""
@@ -124,9 +123,6 @@ class Consumer:
             if reports:
                 self.done(number)
 
-    def _go_down(self) -> Generator[Timer, Any, None]:
-        timer = Timer(self.env, 0)
-        for outage in self.faults.outages:
-            yield timer.at(outage.start)
-            self.queue.dismiss()
-            self.went_down()
+    def _go_down(self, _: Window) -> None:
+        self.queue.dismiss()
+        self.went_down()

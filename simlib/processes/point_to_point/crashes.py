@@ -50,8 +50,9 @@ def _crash(
             return
         if outage.of == "consumers":
             chosen = range(number) if outage.every is None else _chosen(choice, consumer, number)
-            for place in chosen:
-                queue.abandon(consumer.crash(place, next(restarts)))
+            # All of them first: what one leaves must not go to another that goes down with it.
+            left = [consumer.crash(place, next(restarts)) for place in chosen]
+            queue.abandon([message for messages in left for message in messages])
         elif queue.up:
             queue.crash(power=outage.kind == "power")
             yield timer.at(env.now + next(restarts))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import Any
 
 from ...distributions import Distribution
@@ -12,6 +12,7 @@ from ...queues import Empty, MessageQueue
 from ..arrivals import first
 from ..draws import Draws
 from ..environment import Environment, Timer
+from ..faults import Faults
 from ..record import Record
 from .queue import SimQueue
 
@@ -95,8 +96,8 @@ class Workers:
         Where they go; None if they are done.
     work : Draws
         The work that each message brings here (s).
-    workers : int
-        How many messages are worked on at once.
+    faults : sequence of Faults
+        For each message that is worked on at once, when whoever does it hangs or is slow.
     priority : int
         Which of the events at one instant come first; the line's last station has 0, so that
         departures make room before the next messages arrive.
@@ -109,19 +110,19 @@ class Workers:
         following: StationQueue | None,
         work: Draws,
         *,
-        workers: int,
+        faults: Sequence[Faults],
         priority: int,
     ) -> None:
         self.env = env
         self.queue = queue
         self.following = following
-        for _ in range(workers):
-            env.process(self._work(work, priority))
+        for each in faults:
+            env.process(self._work(work, each, priority))
 
     def _column(self, name: str) -> array[float]:
         return self.queue.record.extra[f"{name}_{self.queue.station}"]
 
-    def _work(self, work: Draws, priority: int) -> Generator[Timer, Any, None]:
+    def _work(self, work: Draws, faults: Faults, priority: int) -> Generator[Timer, Any, None]:
         env, queue, following = self.env, self.queue, self.following
         started, finished, left = map(self._column, ("started", "finished", "left"))
         timer = Timer(env, priority)
@@ -133,7 +134,7 @@ class Workers:
                 message = yield queue.wait(timer)
             number = queue.numbers[message.id]
             started[number] = env.now
-            yield timer.at(env.now + work[number])
+            yield timer.at(faults.done_at(env.now, work[number]))
             finished[number] = env.now
             if following is not None and not following.send(number, timer):
                 yield timer

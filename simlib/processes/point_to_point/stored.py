@@ -25,7 +25,8 @@ class StoredQueue(SimQueue):
     because its ack was not on the disk, waits again, too. While the queue is down nothing is
     delivered, acks are refused, and whoever puts waits.
 
-    Every message carries its number, and each delivery is held against it.
+    Every message carries its row in the record, and each delivery is held against it. The real
+    queue knows it by an id; what a crash leaves is asked by ids, and written down by rows.
 
     Parameters
     ----------
@@ -63,10 +64,10 @@ class StoredQueue(SimQueue):
         self._flushing = False
         self._putting: list[Timer] = []
         self._held: dict[int, Message] = {}
-        # Numbers of messages that are done, by id: their acks may get lost.
+        # Rows of messages that are done, by id: their acks may get lost.
         self._acked: dict[int, int] = {}
-        # Where in the record a void attempt is, by the address of its message, while somebody
-        # still has that in hands; and whether it works on it.
+        # Which attempt of the record is void, by the address of its message, while somebody still
+        # has that in hands; and whether it works on it.
         self._vain: dict[int, tuple[int, bool]] = {}
 
     def close(self) -> None:
@@ -118,9 +119,9 @@ class StoredQueue(SimQueue):
         return [self._checked(message) for message in self.real.get_many(most)] if self.up else []
 
     def _checked(self, message: Message) -> Message:
-        number = self.numbers.get(message.id)
-        if number is None or message.body != _body(number):
-            raise LedgerError(f"{message} was delivered, and message {number} had been put")
+        row = self.numbers.get(message.id)
+        if row is None or message.body != _body(row):
+            raise LedgerError(f"{message} was delivered, and message {row} had been put")
         self._held[message.id] = message
         return message
 
@@ -158,11 +159,11 @@ class StoredQueue(SimQueue):
         for message in messages:
             if id(message) not in self._vain:
                 continue
-            row, at_work = self._vain.pop(id(message))
+            attempt, at_work = self._vain.pop(id(message))
             if at_work:
-                attempts.end[row] = self.env.now
+                attempts.end[attempt] = self.env.now
             if worked:
-                attempts.outcome[row] = DONE
+                attempts.outcome[attempt] = DONE
 
     # Crashes
 
@@ -182,10 +183,10 @@ class StoredQueue(SimQueue):
             warnings.simplefilter("ignore", RecoveryWarning)
             self.real = self._open()
         kept = self.real.ids()
-        self._lose([number for number in self.numbers if number not in kept], held)
-        again = [number for number in held if number in kept]
-        self.returned += len(again)
-        self.record.moves.requeued.extend([self.env.now] * len(again))
+        self._lose([message_id for message_id in self.numbers if message_id not in kept], held)
+        again = len(held.keys() & kept)
+        self.returned += again
+        self.record.moves.requeued.extend([self.env.now] * again)
         self._revive(sorted(kept - self.numbers.keys()))
 
     def restart(self) -> None:
@@ -199,38 +200,39 @@ class StoredQueue(SimQueue):
     def _void(self, held: dict[int, Message]) -> None:
         """None of these deliveries counts any more; whoever works on them has not noticed yet."""
         attempts = self.record.attempts
-        rows = len(attempts)
-        self._withdraw([self.numbers[number] for number in held], nan, "queue crash")
-        for row, message in enumerate(held.values(), rows):
-            at_work = not isnan(attempts.start[row]) and isnan(attempts.end[row])
-            self._vain[id(message)] = row, at_work
+        first = len(attempts)
+        self._withdraw([self.numbers[message_id] for message_id in held], nan, "queue crash")
+        for attempt, message in enumerate(held.values(), first):
+            at_work = not isnan(attempts.start[attempt]) and isnan(attempts.end[attempt])
+            self._vain[id(message)] = attempt, at_work
 
     def _lose(self, gone: list[int], held: dict[int, Message]) -> None:
+        """Messages with these ids are gone; consumers held those of them that are in ``held``."""
         now, record = self.env.now, self.record
-        for number in gone:
-            record.lost.append(self.numbers.pop(number))
+        for message_id in gone:
+            record.lost.append(self.numbers.pop(message_id))
             record.moves.departed.append(now)
-            if number not in held:
+            if message_id not in held:
                 record.moves.vanished.append(now)
         self.lost += len(gone)
 
     def _revive(self, back: list[int]) -> None:
-        """Messages that were done are in the queue again: their acks are lost."""
+        """Messages that were done are in the queue again, by their ids: their acks are lost."""
         now, record = self.env.now, self.record
-        if unknown := [number for number in back if number not in self._acked]:
+        if unknown := [message_id for message_id in back if message_id not in self._acked]:
             raise LedgerError(f"the queue came back with {unknown}, which nobody had put")
-        again = {number: self._acked.pop(number) for number in back}
+        again = {message_id: self._acked.pop(message_id) for message_id in back}
         self.numbers.update(again)
         self.acked -= len(back)
         self.returned += len(back)
         moves = record.moves
-        moves.departed.extend(record.finished[number] for number in again.values())
+        moves.departed.extend(record.finished[row] for row in again.values())
         for column in (moves.requeued, moves.revived):
             column.extend([now] * len(back))
         self._withdraw(list(again.values()), now, "ack lost")
 
-    def _withdraw(self, numbers: Sequence[int], ended: float, cause: str) -> None:
-        """Note that the latest attempts at these messages came to nothing, and why.
+    def _withdraw(self, rows: Sequence[int], ended: float, cause: str) -> None:
+        """Note that the latest attempts at the messages of these rows came to nothing, and why.
 
         Work that is not finished ended at ``ended`` (s); NaN: it goes on. Of messages that were
         worked on together, one has the work, as everywhere.
@@ -239,15 +241,15 @@ class StoredQueue(SimQueue):
         started, finished = record.started, record.finished
         delivered, acked = record.column("delivered"), record.column("acked")
         batches = record.labels.get("batch")
-        batch = [-1] * len(numbers)
+        batch = [-1] * len(rows)
         if batches is not None:
-            for place, number in enumerate(numbers):
-                batch[place], batches[number] = batches[number], -1
+            for place, row in enumerate(rows):
+                batch[place], batches[row] = batches[row], -1
         counted = set()
-        for number, together in zip(numbers, batch, strict=True):
-            released = self.env.now if isnan(acked[number]) else acked[number]
-            begun, done = started[number], not isnan(finished[number])
-            until = finished[number] if done else ended
+        for row, together in zip(rows, batch, strict=True):
+            released = self.env.now if isnan(acked[row]) else acked[row]
+            begun, done = started[row], not isnan(finished[row])
+            until = finished[row] if done else ended
             if together >= 0 and batches is not None:
                 if together in counted or together in batches:
                     begun = until = nan
@@ -255,8 +257,8 @@ class StoredQueue(SimQueue):
             if isnan(begun):
                 until = nan
             record.attempts.add(
-                number,
-                delivered[number],
+                row,
+                delivered[row],
                 begun,
                 until,
                 released,
@@ -264,12 +266,8 @@ class StoredQueue(SimQueue):
                 cause=cause,
             )
             for column in (started, finished, delivered, acked):
-                column[number] = nan
+                column[row] = nan
 
 
-def _body(number: int) -> bytes:
-    return number.to_bytes(8, "big")
-
-
-def _number(body: bytes) -> int:
-    return int.from_bytes(body, "big")
+def _body(row: int) -> bytes:
+    return row.to_bytes(8, "big")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from array import array
-from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Generator, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from dataclasses import replace
-from math import inf, isfinite, isnan, nan
+from math import isfinite, isnan, nan
 from operator import methodcaller
 from typing import Any
 
@@ -15,12 +15,12 @@ from ...broker.messages import Properties, properties_of
 from ...queues import MessageQueue
 from ..environment import Environment, Timer
 from ..line import Line, do
+from ..network import Link, across
 from ..record import Ledger, Record
+from .alarm import Alarm
+from .copies import CopyRows
 
 __all__ = ["BrokerNode"]
-
-ROWS = 1024
-"""How many rows of the record are made ready at a time."""
 
 
 class BrokerNode:
@@ -43,8 +43,8 @@ class BrokerNode:
     env : Environment
     publish_cost, deliver_cost : float
         Time that a publish and a delivery take the broker's machine (s).
-    network : float
-        Time that anything is under way between the broker and whoever uses it, each way (s).
+    network : float or Link
+        The way between the broker and whoever uses it, each way; a number is its latency (s).
     dead_letters : collection of str
         Queues whose messages count as dead letters, and no more as waiting to be done.
     record : Record, optional
@@ -57,11 +57,11 @@ class BrokerNode:
         *,
         publish_cost: float = 0.0,
         deliver_cost: float = 0.0,
-        network: float = 0.0,
+        network: float | Link = 0.0,
         dead_letters: Collection[str] = (),
         record: Record | None = None,
     ) -> None:
-        times = {"publish_cost": publish_cost, "deliver_cost": deliver_cost, "network": network}
+        times = {"publish_cost": publish_cost, "deliver_cost": deliver_cost}
         for name, seconds in times.items():
             if not (seconds >= 0 and isfinite(seconds)):
                 raise ValueError(f"{name} must be >= 0 s, got {seconds!r}")
@@ -69,21 +69,14 @@ class BrokerNode:
         self.broker = Broker(clock=env.clock, on_death=self._died)
         self.publish_cost = publish_cost
         self.deliver_cost = deliver_cost
-        self.network = network
+        self.network = across(env, network)
         self.dead_letters = frozenset(dead_letters)
         self.record = Record() if record is None else record
-        for name in ("delivered", "left", *(["acked"] if network else [])):
+        for name in ("delivered", "left", *(["acked"] if self.network.takes_time else [])):
             self.record.add(name)
-        for name in ("message", "queue", "subscriber"):
-            self.record.label(name)
-        labels = self.record.labels
-        self._columns = (
-            self.record.created,
-            self.record.enqueued,
-            labels["message"],
-            labels["queue"],
-        )
-        self.queue_names: list[str] = []
+        self.copies = CopyRows(env, self.record)
+        self.record.label("subscriber")
+        self.queue_names = self.copies.queue_names
         """The queues, in the order in which they were declared."""
         self.busy = 0.0
         """Time that the machine was occupied, or will be with what it has begun (s)."""
@@ -94,19 +87,15 @@ class BrokerNode:
         self.in_hand: set[int] = set()
         """Rows of copies that count as acked for the broker while their consumer has them."""
         self.vanished = 0
-        """Copies that were acked for the broker when their consumer crashed."""
+        """CopyRows that were acked for the broker when their consumer crashed."""
         self.on_restart: list[Callable[[], object]] = []
-        """Called after a restart of the broker: whoever has a connection needs another one."""
+        """Called when the broker goes down: whoever has a connection has none any more."""
+        self.on_return: list[Callable[[], object]] = []
+        """Called when the broker is back: who needs a connection can have one."""
         self.deliveries = 0
         """How many deliveries there were."""
-        self.latest = array("q")
+        self.latest = self.copies.latest
         """The latest delivery of each copy, counted from 1, by row; 0: none yet."""
-        self._rows: defaultdict[str, dict[bytes, int]] = defaultdict(dict)
-        self._places: dict[str, int] = {}
-        self._next = self._end = 0
-        # What is being published: its message and when it was due; who has a copy with a row.
-        self._publishing = (0, 0.0)
-        self._copied: list[str] = []
         # How copies ended for good; and those that went on, as dead letters or by a consumer.
         self._gone: Counter[str] = Counter()
         self._moved = 0
@@ -117,15 +106,25 @@ class BrokerNode:
         self._former: list[QueueState] = []
         self._free_at = 0.0
         self._inside = Line(env, do, 1) if publish_cost else None
-        self._timed = False
-        self._alarm = inf
-        env.process(self._notice_times())
+        self.alarm = Alarm(env, self.broker)
+        self.up = True
+        """Whether the broker is there for those who use it."""
+        env.process(self._begin())
+
+    def _begin(self) -> Generator[Timer, Any, None]:
+        yield Timer(self.env, 0).at(self.env._now)
+        for name in self.broker.queues:
+            self.copies.place(name)
+        self.alarm.look_for_times()
 
     # Messages come
 
     def receive(self, publish: Callable[[], object]) -> None:
-        """Do a publish that has arrived, as soon as the machine gets round to it."""
-        if self._inside is None:
+        """Do a publish that has arrived, as soon as the machine gets round to it.
+
+        While the broker is down it is done at once, and finds nobody there: ``up`` is False.
+        """
+        if self._inside is None or not self.up:
             publish()
         else:
             self._inside.send(publish, self.occupy(self.publish_cost))
@@ -147,6 +146,7 @@ class BrokerNode:
         message: int,
         created: float,
         headers: Mapping[str, Any] | None = None,
+        queues: Sequence[str] = (),
         **properties: Any,
     ) -> bool:
         """Publish, now; False if a queue refused the message.
@@ -163,9 +163,11 @@ class BrokerNode:
             When it was due to be sent (s).
         headers : mapping, optional
             As for ``Broker.publish``, like the other properties.
+        queues : sequence of str
+            Which queues are known to get a copy: their rows are in this order.
         """
         about = properties_of(exchange, routing_key, **properties)
-        return self.publish_under(about, body, message, created, headers)
+        return self.publish_under(about, body, message, created, headers, queues)
 
     def publish_under(
         self,
@@ -174,81 +176,64 @@ class BrokerNode:
         message: int,
         created: float,
         headers: Mapping[str, Any] | None = None,
+        queues: Sequence[str] = (),
     ) -> bool:
         """``publish``, for those who say the same about many messages, and put it together once."""
-        self._publishing = (message, created)
-        copied = self._copied
+        copies = self.copies
+        copies.publishing = (message, created)
+        copied = copies.made
         if copied:
             copied.clear()
+        for queue in queues:
+            copies.new(queue, body)
         reached, refused = self.broker.offer(properties, body, headers)
         # Whoever waited in a queue has asked for its copy, which has its row already.
         if not copied and not refused and len(reached) == 1:
-            self._new_row(reached[0], body)
+            copies.new(reached[0], body)
         elif refused or not reached or reached != copied:
             self._note_copies(reached, refused, body)
-        if self._timed or properties.expiration is not None:
-            self._timed = True
-            self.watch()
+        if self.alarm.timed or properties.expiration is not None:
+            self.alarm.timed = True
+            self.alarm.watch()
         return not refused
 
     def _note_copies(self, reached: list[str], refused: list[str], body: bytes) -> None:
         """Make rows for the copies that nobody has asked for while they were stored."""
         for queue in reached:
-            if queue not in self._copied:
-                self._new_row(queue, body)
+            if queue not in self.copies.made:
+                self.copies.new(queue, body)
         for queue in refused:
-            self._drop(self._new_row(queue, body))
+            self._drop(self.copies.new(queue, body))
         if not reached and not refused:
             self.dropped += 1
-            self._drop(self._new_row("", body))
+            self._drop(self.copies.new("", body))
 
     def miss(self, message: int, created: float) -> None:
         """A message got lost on its way, and nobody will send it again: a copy that is lost."""
-        self._publishing = (message, created)
-        row = self._new_row("", b"missed %d" % message)
+        self.copies.publishing = (message, created)
+        row = self.copies.new("", b"missed %d" % message)
         self.record.enqueued[row] = nan
         self.record.lost.append(row)
         self.missed += 1
 
+    def await_copies(
+        self, queues: Sequence[str], body: bytes, message: int, created: float
+    ) -> None:
+        """Make rows for copies of a message that is still at its publisher when the run ends."""
+        self.copies.publishing = (message, created)
+        for queue in queues:
+            self.record.enqueued[self.copies.new(queue, body)] = nan
+
     def row(self, queue: str, body: bytes, headers: Mapping[str, Any] | None) -> int:
         """The record's row for a copy in a queue, which may be one that it got to as it died."""
-        if headers:
-            queue = headers.get("x-first-death-queue", queue)
-        row = self._rows[queue].get(body)
-        return self._new_row(queue, body) if row is None else row
+        return self.copies.find(queue, body, headers)
 
     def rows_of(self, queue: str) -> Mapping[bytes, int]:
         """The rows of the copies that were put into a queue first, by their bodies, as they come.
 
         Every message with headers has to be asked for with ``row``.
         """
-        return self._rows[queue]
-
-    def _new_row(self, queue: str, body: bytes) -> int:
-        created, enqueued, message_of, queue_of = self._columns
-        row = self._next
-        if row == self._end:
-            row = self.record.prepare(ROWS)
-            self._end = row + ROWS
-            self.latest.extend(array("q", [0]) * (self._end - len(self.latest)))
-        self._next = row + 1
-        message_of[row], created[row] = self._publishing
-        enqueued[row] = self.env._now
-        places = self._places
-        if queue in places:
-            queue_of[row] = places[queue]
-        elif queue:
-            queue_of[row] = self._place(queue)
-        self._rows[queue][body] = row
-        self._copied.append(queue)
-        return row
-
-    def _place(self, queue: str) -> int:
-        """Where a queue stands in ``queue_names``."""
-        if queue not in self._places:
-            self._places[queue] = len(self.queue_names)
-            self.queue_names.append(queue)
-        return self._places[queue]
+        return self.copies.by_queue[queue]
 
     def _drop(self, row: int) -> None:
         """Note a copy that was never stored."""
@@ -347,38 +332,6 @@ class BrokerNode:
                 replayed += 1
         return replayed
 
-    # Time
-
-    def watch(self) -> None:
-        """Look again when something falls due in the broker by itself."""
-        due = self.env._now + self.broker.due_in()
-        if due < self._alarm:
-            self._alarm = due
-            self.env.process(self._look_again(due))
-
-    @property
-    def timed(self) -> bool:
-        """Whether anything falls due in the broker by the mere passing of time."""
-        return self._timed
-
-    def _notice_times(self) -> Generator[Timer, Any, None]:
-        yield Timer(self.env, 0).at(self.env._now)
-        for name in self.broker.queues:
-            self._place(name)
-        self._timed = self._timed or any(
-            state.options.message_ttl is not None
-            or state.options.expires is not None
-            or self.broker.queue(name).storage.lease is not None
-            for name, state in self.broker.queues.items()
-        )
-
-    def _look_again(self, due: float) -> Generator[Timer, Any, None]:
-        yield Timer(self.env, 0).at(due)
-        if due == self._alarm:
-            self._alarm = inf
-        self.broker.pump()
-        self.watch()
-
     # Ends
 
     def restart(self, stop: Callable[[MessageQueue], object] = methodcaller("close")) -> None:
@@ -386,6 +339,24 @@ class BrokerNode:
 
         All channels are closed, and subscribers connect again.
         """
+        self.go_down(stop)
+        self.come_back()
+
+    def go_down(self, stop: Callable[[MessageQueue], object]) -> None:
+        """Stop the broker, now, and with it all connections; what that loses is lost.
+
+        Until it is told to come back nobody can use it. Publishes that the machine had not got
+        round to find nobody there, like those that arrive.
+        """
+        self.up = False
+        self.alarm.stop()
+        if self._inside is not None:
+            unread = [publish for _, publish in self._inside.under_way]
+            self._inside.under_way.clear()
+            for publish in unread:
+                publish()
+        self.busy -= max(0.0, self._free_at - self.env._now)
+        self._free_at = self.env._now
         before = self.broker.queues
         self.broker.restart(stop)
         after = self.broker.queues
@@ -405,12 +376,19 @@ class BrokerNode:
         # A queue that kept nothing has lost everything. Of one that a power cut left with a part,
         # nobody can tell which part: its messages count as waiting until they come.
         kept = {name for name in after if after[name].ready}
-        for connect in self.on_restart:
-            connect()
-        for home, rows in self._rows.items():
+        for told in self.on_restart:
+            told()
+        for home, rows in self.copies.by_queue.items():
             for row in rows.values():
                 if home and self._moved_to.get(row, home) not in kept:
                     self._forget(row)
+
+    def come_back(self) -> None:
+        """The broker is up again, now, with what it has kept."""
+        self.up = True
+        self.alarm.go_on()
+        for told in self.on_return:
+            told()
 
     def _forget(self, row: int) -> None:
         """Note that a copy is lost, if it was in the broker."""

@@ -12,7 +12,7 @@ from ...broker.messages import Properties, properties_of
 from ...distributions import BLOCK, Distribution
 from ..arrivals import first
 from ..environment import Environment, Timer
-from ..line import Line
+from ..faults import NO_FAULTS, Faults
 from .node import BrokerNode
 
 __all__ = ["BrokerPublisher", "Confirms"]
@@ -25,8 +25,9 @@ class BrokerPublisher:
 
     Without confirms it goes on at once, and never hears what became of a message. With confirms it
     waits: for that of each message before the next; for those of a whole batch; or only while so
-    many are outstanding. Messages that become due meanwhile are published late, and their
-    ``created`` still says when they were due.
+    many are outstanding. What does not find the broker, because that is down, it sends again when
+    it is back. Messages that become due meanwhile are published late, and their ``created`` still
+    says when they were due.
 
     Parameters
     ----------
@@ -46,6 +47,9 @@ class BrokerPublisher:
         Which confirms to wait for.
     window : int
         Messages in a batch, or the most unconfirmed ones when pipelined.
+    faults : Faults
+        When the publisher hangs: what becomes due meanwhile is published afterwards, and it hears
+        of confirms only then.
     name : str
         Names the random streams.
     **properties
@@ -63,6 +67,7 @@ class BrokerPublisher:
         messages: int | None = None,
         confirms: Confirms = "none",
         window: int = 1,
+        faults: Faults = NO_FAULTS,
         name: str = "producer",
         **properties: Any,
     ) -> None:
@@ -78,6 +83,7 @@ class BrokerPublisher:
         # What is said about each message, put together once for each routing key.
         self._about: dict[str, Properties] = {}
         self.confirms = confirms
+        self.faults = faults
         self.window = 1 if confirms == "each" else window
         self.sent = 0
         """Messages that it has sent."""
@@ -89,8 +95,12 @@ class BrokerPublisher:
         """From when a message was due until the publisher knew that the broker has it (s)."""
         self._timer: Timer | None = None
         self._waiting = False
-        self._out = Line(env, node.receive, 1) if node.network else None
-        self._back = Line(env, self.confirmed, 0) if node.network else None
+        # What found no broker, in the order in which it was sent.
+        self._stranded: list[tuple[str, int, float]] = []
+        node.on_return.append(self._send_again)
+        self._there = self._home = node.network
+        self._out = self._there.connect(node.receive, 1)
+        self._back = self._home.connect(self.confirmed, 0)
         blocks = first(messages, interarrival.instants(env.stream(name)))
         if isinstance(keys, Mapping):
             each = self._draw(keys, f"{name} keys")
@@ -103,12 +113,18 @@ class BrokerPublisher:
         taken, created = outcome
         self.unconfirmed -= 1
         if taken:
-            self.confirm_times.append(self.env._now - created)
+            heard = self.faults.goes_on_at(self.env._now) if self.faults.hangs else self.env._now
+            self.confirm_times.append(heard - created)
         else:
             self.nacked += 1
         if self._waiting and self.unconfirmed <= self._most_when_free and self._timer is not None:
             self._waiting = False
             self._timer.fire()
+
+    @property
+    def under_way(self) -> int:
+        """Messages that are on their way to the broker, or wait until it is back."""
+        return len(self._stranded) + (0 if self._out is None else len(self._out.under_way))
 
     @property
     def _most_when_free(self) -> int:
@@ -127,11 +143,13 @@ class BrokerPublisher:
         self._timer = timer = Timer(env, 1)
         # At instant 0, too, the consumers are there before the first message.
         yield timer.at(env._now)
-        waits = self.confirms != "none"
-        send = self._send if waits or self.node.network or self.node.publish_cost else self._put
+        waits, hangs = self.confirms != "none", bool(self.faults.hangs)
+        send = self._send if waits or self._out is not None or self.node.publish_cost else self._put
         for created in chain.from_iterable(blocks):
             if created > env._now:
                 yield timer.at(created)
+            if hangs and (goes_on := self.faults.goes_on_at(env._now)) > env._now:
+                yield timer.at(goes_on)
             send(next(keys), self.sent, created)
             self.sent += 1
             if waits and self.unconfirmed >= self.window:
@@ -140,6 +158,9 @@ class BrokerPublisher:
 
     def _put(self, key: str, number: int, created: float) -> None:
         """Publish where no time goes by and nobody waits for an answer."""
+        if not self.node.up:
+            self.node.miss(number, created)
+            return
         about = self._about.get(key) or self._say(key)
         self.node.publish_under(about, b"%d" % number, number, created, self._headers)
 
@@ -155,14 +176,32 @@ class BrokerPublisher:
         if self._out is None:
             self.node.receive(publish)
         else:
-            self._out.send(publish, self.env._now + self.node.network)
+            self._out.send(publish, self._there.arrives(self.env._now))
 
     def _arrive(self, key: str, number: int, created: float) -> None:
         """Publish what has arrived at the broker, and send back its confirm."""
         node = self.node
+        if not node.up:
+            self._find_nobody(key, number, created)
+            return
         about = self._about.get(key) or self._say(key)
         taken = node.publish_under(about, b"%d" % number, number, created, self._headers)
         if self._back is None:
             self.confirmed((taken, created))
         else:
-            self._back.send((taken, created), self.env._now + node.network)
+            self._back.send((taken, created), self._home.arrives(self.env._now))
+
+    def _find_nobody(self, key: str, number: int, created: float) -> None:
+        """A message has arrived, and the broker is down."""
+        if self.confirms == "none":
+            self.unconfirmed -= 1
+            self.node.miss(number, created)
+        else:
+            self._stranded.append((key, number, created))
+
+    def _send_again(self) -> None:
+        """The broker is back."""
+        stranded, self._stranded = self._stranded, []
+        self.unconfirmed -= len(stranded)
+        for message in stranded:
+            self._send(*message)

@@ -13,7 +13,7 @@ from ...distributions import Distribution, Uniform
 from ..attempts import DONE, FAILED, INTERRUPTED
 from ..draws import Draws, happens, stream, uniforms
 from ..environment import Environment, Timer
-from ..faults import NO_FAULTS, Faults
+from ..faults import NO_FAULTS, Faults, Window
 from ..line import Line, do
 from .mishaps import NO_MISHAPS, Mishaps
 from .node import BrokerNode
@@ -142,18 +142,20 @@ class Subscriber:
         # Where in the record the attempts are that go on although their connection is gone.
         self._vain: dict[Timer, int] = {}
         self._epoch = 0
-        network = node.network
-        self._in = Line(env, self._receive, 0) if network or node.deliver_cost else None
-        self._out = Line(env, do, 0) if network else None
+        self._alive = False
+        self._network = network = node.network
+        timed = network.takes_time or node.deliver_cost
+        self._in = Line(env, self._receive, 0) if timed else None
+        self._out = network.connect(do, 0)
         # Whether a delivery is there as soon as it is sent, whatever happens; that saves a call.
         self._at_once = self._in is None and not mishaps.delivery_lost
         self._session: _Session | None = None
         self.place = len(node.on_restart)
         """Which of the broker's subscribers it is, from 0; what a label ``subscriber`` says."""
-        node.on_restart.append(self._meet_another_broker)
+        node.on_restart.append(self._lose_broker)
+        node.on_return.append(self._meet_broker)
         env.process(self._begin(0.0))
-        if faults.outages:
-            env.process(self._go_down())
+        faults.tell(env, self._go_down)
 
     # Hooks
 
@@ -172,8 +174,8 @@ class Subscriber:
             self._disconnect(self._session)
             self._connect()
 
-    def _meet_another_broker(self) -> None:
-        """The broker was restarted: acks on their way to it are about nothing it knows."""
+    def _lose_broker(self) -> None:
+        """The broker is down: acks on their way to it are about nothing that it will know."""
         record = self.node.record
         for _, act in self._out.under_way if self._out is not None else ():
             if isinstance(act, partial) and act.func == self._ack:
@@ -183,15 +185,24 @@ class Subscriber:
                 self._in_vain(held, start, record.finished[row], "broker restart", DONE)
         self.reconnect()
 
+    def _meet_broker(self) -> None:
+        """The broker is back."""
+        if self._alive and (self._session is None or not self._session.open):
+            self._connect()
+
     def _begin(self, when: float) -> Generator[Timer, Any, None]:
         """Start the workers, with a connection, as soon as it is up."""
         timer = Timer(self.env, 0)
         yield timer.at(self.faults.up_at(when))
+        self._alive = True
         self._connect()
         for _ in range(self.workers):
             self.env.process(self._work(self._epoch))
 
     def _connect(self) -> None:
+        """Connect with the broker; where that is down, wait until it is back."""
+        if not self.node.up:
+            return
         self._session = session = _Session(self.node.broker.channel())
         self._tell(partial(self._subscribe, session))
 
@@ -212,6 +223,7 @@ class Subscriber:
 
     def _die(self, cause: str) -> None:
         """Crash: the connection and all work are gone."""
+        self._alive = False
         self._epoch += 1
         for timer, (held, start) in self._working.items():
             self.worked += self.env.now - start
@@ -226,21 +238,18 @@ class Subscriber:
         while self._idle:
             self._idle.popleft().fire(None)
 
-    def _go_down(self) -> Generator[Timer, Any, None]:
-        timer = Timer(self.env, 0)
-        for outage in self.faults.outages:
-            yield timer.at(outage.start)
-            # After a crash it may be down already.
-            if self._session is not None and self._session.open:
-                self._die("outage")
-                self.env.process(self._begin(outage.end))
+    def _go_down(self, outage: Window) -> None:
+        # After a crash it may be down already.
+        if self._alive:
+            self._die("outage")
+            self.env.process(self._begin(outage.end))
 
     def _tell(self, act: Callable[[], object]) -> None:
         """Let the broker do something, when word of it has got there."""
         if self._out is None:
             act()
         else:
-            self._out.send(act, self.env.now + self.node.network)
+            self._out.send(act, self._network.arrives(self.env.now))
 
     # Deliveries
 
@@ -272,7 +281,7 @@ class Subscriber:
         elif self._in is None:
             self._receive(held)
         else:
-            self._in.send(held, node.occupy(node.deliver_cost) + node.network)
+            self._in.send(held, self._network.arrives(node.occupy(node.deliver_cost)))
 
     def _receive(self, held: Held) -> None:
         if held[1].open:
@@ -322,7 +331,8 @@ class Subscriber:
         faulty, careful = self._mishaps.crash > 0 or faults is not NO_FAULTS, self._careful
         done_by = record.labels["subscriber"]
         timer = Timer(env, 0)
-        while True:
+        # It may have gone down at the very instant at which it came up.
+        while epoch == self._epoch:
             if buffer:
                 held = buffer.popleft()
             else:
@@ -365,7 +375,7 @@ class Subscriber:
             if self.auto_ack:
                 continue
             if self._out is not None:
-                self._out.send(partial(self._ack, held, start), end + self.node.network)
+                self._out.send(partial(self._ack, held, start), self._network.arrives(end))
             else:
                 session.channel.ack(delivery.delivery_tag)
 
@@ -432,5 +442,5 @@ class Subscriber:
             self.node.carry(session.channel, delivery, row, self._give_up_to)
         else:
             session.channel.nack(delivery.delivery_tag, requeue=self._requeue)
-        if self.node.timed:
-            self.node.watch()
+        if self.node.alarm.timed:
+            self.node.alarm.watch()

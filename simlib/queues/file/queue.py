@@ -95,6 +95,16 @@ class FileQueue(LocalQueue):
     -----
     RecoveryWarning
         The end of the log was torn by a crash, and has been cut back to the last whole record.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder, FileQueue(folder) as queue:
+    ...     number = queue.put(b"order 17", headers={"type": "order"})
+    ...     message = queue.get()
+    ...     queue.ack(message)
+    >>> message.body, message.headers, message.attempts
+    (b'order 17', {'type': 'order'}, 1)
     """
 
     def __init__(

@@ -91,6 +91,16 @@ class SQLiteQueue(BlockingQueue):
     -----
     RecoveryWarning
         The last owner died, and the end of the log was torn or is missing.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder, SQLiteQueue(f"{folder}/orders.db") as queue:
+    ...     number = queue.put(b"order 17")
+    ...     queue.nack(queue.get())  # It goes back to its place ...
+    ...     message = queue.get()
+    >>> message.body, message.attempts, message.redelivered  # ... and is delivered again.
+    (b'order 17', 2, True)
     """
 
     # Nobody tells of what other processes do.

@@ -12,11 +12,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter
 
-from ..analysis.metrics import quantity, shown_as
-from ..analysis.replications import Interval
-from ..costs import Cost
-from ..scenarios import Scenario
-from .pictures import COLOURS, MARKERS, POINTS, legend, prepared
+from ...analysis.metrics import quantity, shown_as
+from ...analysis.replications import Interval
+from ...costs import Cost
+from ...scenarios import Scenario
+from ..pictures import COLOURS, MARKERS, POINTS, legend, prepared
 
 __all__ = ["coverage", "figures_over", "operation_costs", "warm_up"]
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from ..broker import Binding, Broker, QueueState, topic_matches
-from ..broker.exchanges import Exchange
-from .pictures import COLOURS, axes
+from ...broker import Binding, Broker, QueueState, topic_matches
+from ...broker.exchanges import Exchange
+from ..pictures import COLOURS, axes
 
 __all__ = ["topology"]
 
@@ -52,9 +52,7 @@ def topology(
     reached = [queue for queue in queues if ("queue", queue) in lit]
     columns = _columns(bindings, broker)
     if ax is None:
-        made = axes(8, max(2.4, 0.75 * max(len(queues), *map(len, columns.values()), 1)))
-        assert isinstance(made, Axes)
-        ax = made
+        ax = axes(8, max(2.4, 0.75 * max(len(queues), *map(len, columns.values()), 1)))
     places = _places(queues, columns, bindings)
     _draw_bindings(ax, bindings, places, broker, lit_exchanges, lit, routing_key)
     _draw_dead_letters(ax, broker, places)
