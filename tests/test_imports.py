@@ -37,7 +37,7 @@ ROOMS: dict[str, set[str]] = {
     },
     "scenarios": {
         *("values", "analysis", "processes", "queues", "broker", "distributions"),
-        *("theory", "costs", "stores", "calls", "tracing"),
+        *("theory", "costs", "stores", "calls", "resilience", "tracing"),
     },
     "live": {"queues", "broker", "distributions", "analysis", "theory", "costs"},
     "present": {

@@ -8,6 +8,7 @@ from .doubts import DoubtWarning
 from .explanation import Explanation, explain
 from .forecast import Forecast
 from .metrics import Metric
+from .over_time import calls_over_time
 from .replications import (
     Comparison,
     Interval,
@@ -33,6 +34,7 @@ __all__ = [
     "Metric",
     "Replications",
     "Result",
+    "calls_over_time",
     "compare",
     "explain",
     "half_width",

@@ -8,6 +8,7 @@ require("present", __name__)
 from .exercises import exercise
 from .figures import (
     coverage,
+    dashboard,
     figures_over,
     latencies,
     latency_over_time,
@@ -15,6 +16,7 @@ from .figures import (
     measured_over_time,
     operation_costs,
     queue_over_time,
+    rates_over_time,
     subscribers_over_time,
     topology,
     warm_up,
@@ -39,6 +41,7 @@ __all__ = [
     "by_theory",
     "coverage",
     "crash_points",
+    "dashboard",
     "exercise",
     "figures_over",
     "in_runs",
@@ -53,6 +56,7 @@ __all__ = [
     "panel",
     "queue_by_queue",
     "queue_over_time",
+    "rates_over_time",
     "self_time_bars",
     "setting",
     "show",

@@ -7,6 +7,7 @@ require("sim", __name__)
 from ..values import parameter
 from .api_styles import ApiStyles
 from .base import Engine, OpenScenario, Progress, PublishingScenario, Scenario
+from .calling import Calling
 from .closed_loop import ClosedLoop
 from .composition import Composition
 from .consistency import Consistency, InvariantError
@@ -14,6 +15,7 @@ from .delivery_guarantees import DeliveryGuarantees
 from .event_driven import EventDriven
 from .hedging import Hedging
 from .incident import Case, Incident
+from .overload import Backoff, Overload
 from .pipeline import Pipeline, Station
 from .point_to_point import PointToPoint
 from .publish_subscribe import PublishSubscribe
@@ -21,6 +23,8 @@ from .sync_async import SyncVsAsync
 
 __all__ = [
     "ApiStyles",
+    "Backoff",
+    "Calling",
     "Case",
     "ClosedLoop",
     "Composition",
@@ -32,6 +36,7 @@ __all__ = [
     "Incident",
     "InvariantError",
     "OpenScenario",
+    "Overload",
     "Pipeline",
     "PointToPoint",
     "Progress",

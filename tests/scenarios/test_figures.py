@@ -9,12 +9,14 @@ from simlib.analysis.metrics import shown_as
 from simlib.present import panel
 from simlib.scenarios import (
     ApiStyles,
+    Calling,
     ClosedLoop,
     Composition,
     Consistency,
     DeliveryGuarantees,
     EventDriven,
     Hedging,
+    Overload,
     Pipeline,
     PointToPoint,
     PublishSubscribe,
@@ -25,10 +27,12 @@ from simlib.scenarios import (
 SCENARIOS = [
     PointToPoint(messages=50, priorities=(0.5, 0.5)),
     SyncVsAsync(messages=50),
+    Calling(messages=50),
     ClosedLoop(messages=50),
     ApiStyles(),
     Composition(messages=50),
     Hedging(messages=50),
+    Overload(messages=50),
     Pipeline(messages=50),
     DeliveryGuarantees(messages=50),
     PublishSubscribe(messages=50),

@@ -61,6 +61,8 @@ from simlib.resilience import (
 )
 from simlib.scenarios import (
     ApiStyles,
+    Backoff,
+    Calling,
     ClosedLoop,
     Composition,
     Consistency,
@@ -68,6 +70,7 @@ from simlib.scenarios import (
     EventDriven,
     Hedging,
     OpenScenario,
+    Overload,
     Pipeline,
     PointToPoint,
     PublishSubscribe,
@@ -141,6 +144,8 @@ scenarios: list[Scenario] = [
     ApiStyles(style="graphql", task="poll", orders=5, batched=False, rtt=0.1),
     Composition(shape="fan-out", calls=100, latency=0.01, hedge_after=0.03, cancel=False),
     Hedging(messages=10, replicas=3, service=Exponential(0.1), hedge_after=0.2),
+    Calling(messages=10, cold="each", checkout_timeout=0.1, late="cancelled"),
+    Overload(messages=10, backoff=Backoff(jitter="equal"), budget=0.05, order="lifo"),
     ClosedLoop(callers=3, think=1.0, service=Exponential(0.1)),
     DeliveryGuarantees(messages=10, outages=(Outage(of="broker", every=10.0, duration=0),)),
     EventDriven(messages=10, way="database", polling=None, outages=(crash,)),

@@ -22,12 +22,14 @@ from simlib import (
 from simlib.analysis import Result, compare, replicate
 from simlib.scenarios import (
     ApiStyles,
+    Calling,
     ClosedLoop,
     Composition,
     Consistency,
     DeliveryGuarantees,
     EventDriven,
     Hedging,
+    Overload,
     Pipeline,
     PointToPoint,
     PublishSubscribe,
@@ -39,12 +41,14 @@ from simlib.values import Value
 SCENARIOS: list[type[Scenario]] = [
     *(
         ApiStyles,
+        Calling,
         ClosedLoop,
         Composition,
         Consistency,
         DeliveryGuarantees,
         EventDriven,
         Hedging,
+        Overload,
         Pipeline,
         PointToPoint,
         PublishSubscribe,

@@ -6,6 +6,7 @@ of what is to be seen as their label (``ax.get_label()``): the alternative text 
 
 from .delivery_guarantees import lost_and_doubled
 from .measured import measured_over_time
+from .overload import dashboard, rates_over_time
 from .publish_subscribe import subscribers_over_time
 from .runs import latencies, latency_over_time, queue_over_time
 from .spans import queue_by_queue, self_time_bars, timeline, who_calls_whom
@@ -16,6 +17,7 @@ from .waterfall import waterfall
 
 __all__ = [
     "coverage",
+    "dashboard",
     "figures_over",
     "latencies",
     "latency_over_time",
@@ -24,6 +26,7 @@ __all__ = [
     "operation_costs",
     "queue_by_queue",
     "queue_over_time",
+    "rates_over_time",
     "self_time_bars",
     "subscribers_over_time",
     "timeline",
