@@ -77,11 +77,17 @@ class Scenario(Value, ABC):
 
     @classmethod
     def all_figures(cls) -> dict[str, Metric]:
-        """Those of this kind of scenario, and of all kinds that are derived from it."""
-        found: dict[str, Metric] = {}
+        """Those of this kind of scenario, and of all kinds that are derived from it.
+
+        A name that two of them use for figures of their own stands for neither.
+        """
+        found = dict(cls.figures)
+        differ: set[str] = set()
         for kind in cls.__subclasses__():
-            found |= kind.all_figures()
-        return found | dict(cls.figures)
+            for name, shown in kind.all_figures().items():
+                if found.setdefault(name, shown) != shown:
+                    differ.add(name)
+        return {name: shown for name, shown in found.items() if name not in differ}
 
     def run(
         self, seed: int = 0, engine: Engine = "auto", *, progress: Progress | None = None
