@@ -75,9 +75,9 @@ def interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
     Examples
     --------
     >>> print(interval([1.0, 2.0, 3.0]))
-    2 ± 2.5
+    2.0 ± 2.5
     >>> print(interval([1.0, 2.0, 3.0], confidence=0.9))
-    2 ± 1.7
+    2.0 ± 1.7
     """
     level(confidence)
     values = np.asarray(values, float)

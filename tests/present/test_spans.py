@@ -92,8 +92,8 @@ def test_a_timeline_is_of_one_trace_in_any_order() -> None:
 def test_a_map_says_how_often_how_long_and_how_much_fails() -> None:
     label = who_calls_whom(RETRIED).get_label()
     assert label == (
-        "Map of 3 services. producer to queue: 0.222 1/s, 4.50 s; "
-        "queue to consumer: 0.444 1/s, 1.75 s, 50 % fail."
+        "Map of 3 services. producer to queue: 0.222 per second, 4.50 s; "
+        "queue to consumer: 0.444 per second, 1.75 s, 50 % fail."
     )
 
 

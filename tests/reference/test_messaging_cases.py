@@ -244,20 +244,21 @@ def _outage(case: Case, mode: str, metrics: dict[str, Metric]) -> Experiment:
         connections=10_000,
         **dict.fromkeys(["network", "put_cost", "get_cost", "ack_cost"], 0.0),
         outages=(OUTAGE,),
-        messages=int(p["lam"] * (OUTAGE.end + 300)),
+        messages=int(p["lam"] * (END + 300)),
     )
     return Experiment(scenario, metrics, random=False)
 
 
 OUTAGE = Outage(of="service", start=10.0, duration=120.0)
+END = 10.0 + 120.0
 
 
 def _absorbed_outage(case: Case) -> Experiment:
-    assert case["parameters"]["t_out"] == OUTAGE.duration
+    assert Deterministic(case["parameters"]["t_out"]) == OUTAGE.duration
 
     def drain_time(result: Result) -> float:
-        waiting = result.series["queue_length"][OUTAGE.end :]
-        return float(waiting.index[waiting == 0][0]) - OUTAGE.end
+        waiting = result.series["queue_length"][END:]
+        return float(waiting.index[waiting == 0][0]) - END
 
     return _outage(
         case,
