@@ -72,9 +72,7 @@ def crashes(draw: st.DrawFn, kinds: tuple[str, ...] = ("consumer", "broker", "po
     when = st.fixed_dictionaries(
         {"start": st.sampled_from([0.0, 1.0, 5.0]) | st.floats(0.0, 40.0)}
     ) | st.fixed_dictionaries({"every": st.sampled_from([50.0, 10.0, 3.4]).map(Exponential)})
-    found = _outage(draw(st.sampled_from(kinds)), duration=draw(restarts), **draw(when))
-    share = draw(st.sampled_from([0.01, 0.5, 1.0]))
-    return found.model_copy(update={"share": share}) if found.of == "consumers" else found
+    return _outage(draw(st.sampled_from(kinds)), duration=draw(restarts), **draw(when))
 
 
 @st.composite

@@ -143,7 +143,7 @@ def who_calls_whom(spans: Sequence[Span], ax: Axes | None = None) -> Axes:
     for edge in edges:
         _draw_edge(ax, edge, boxes[edge.caller], boxes[edge.callee])
     height = (deepest - 1) / 2
-    ax.set(xlim=(-0.5, len(columns) - 0.5), ylim=(-height - 0.7, height + 0.7))
+    ax.set(xlim=(-0.5, max(len(columns), 1) - 0.5), ylim=(-height - 0.7, height + 0.7))
     ax.axis("off")
     said = [f"{edge.caller} to {edge.callee}: {_in_words(edge)}" for edge in edges]
     ax.set_label(f"Map of {len(figures)} services. {'; '.join(said) or 'No calls'}.")
