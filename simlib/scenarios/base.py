@@ -32,9 +32,6 @@ Progress = Callable[[float], None]
 """Told now and then how much of a run is done, from 0 to 1."""
 
 
-KINDS = ("crash", "power", "hang", "slow")
-"""What can happen to something that fails."""
-
 WIDEST = (24, 10, 60)
 """The most characters in each column of a table of figures."""
 
@@ -74,20 +71,6 @@ class Scenario(Value, ABC):
             rows = [(name, shown.unit, shown.label) for name, shown in cls.figures.items()]
             table = text_table([("figure", "unit", "what it is"), *rows], WIDEST)
             cls.__doc__ = f"{cls.__doc__ or ''}\nFigures\n-------\n{table}\n"
-
-    @classmethod
-    def all_figures(cls) -> dict[str, Metric]:
-        """Those of this kind of scenario, and of all kinds that are derived from it.
-
-        A name that two of them use for figures of their own stands for neither.
-        """
-        found = dict(cls.figures)
-        differ: set[str] = set()
-        for kind in cls.__subclasses__():
-            for name, shown in kind.all_figures().items():
-                if found.setdefault(name, shown) != shown:
-                    differ.add(name)
-        return {name: shown for name, shown in found.items() if name not in differ}
 
     def run(
         self, seed: int = 0, engine: Engine = "auto", *, progress: Progress | None = None
@@ -293,7 +276,9 @@ class Scenario(Value, ABC):
 
     def outages_of(self, what: str, *kinds: str) -> list[Outage]:
         """The outages of one thing, of all kinds or of these."""
-        return [each for each in self.outages if each.of == what and each.kind in (kinds or KINDS)]
+        return [
+            each for each in self.outages if each.of == what and (not kinds or each.kind in kinds)
+        ]
 
     @classmethod
     def parameters(cls) -> dict[str, FieldInfo]:

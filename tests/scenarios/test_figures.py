@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import pytest
 
 from simlib.analysis import Metric
 from simlib.analysis.metrics import shown_as
-from simlib.present import panel
+from simlib.present import figures_over, panel
 from simlib.scenarios import (
     ApiStyles,
     Calling,
@@ -76,10 +77,11 @@ def test_a_figure_is_written_as_people_write_it(value: float, unit: str, said: s
     assert Metric("so much", unit).written(value) == said
 
 
-def test_every_scenario_answers_for_those_derived_from_it() -> None:
-    figures = Scenario.all_figures()
-    for scenario in SCENARIOS:
-        assert scenario.figures.keys() <= figures.keys()
+def test_a_table_calls_a_figure_what_the_one_scenario_does_that_has_it() -> None:
+    table = pd.DataFrame({"load": [0.5, 0.9], "missing": [1.0, 2.0], "attempts": [1.0, 2.0]})
+    assert figures_over(table, "load", "missing").get_label().startswith("Never booked over load")
+    # Two scenarios mean different things by it, and a table doesn't say whose it is.
+    assert figures_over(table, "load", "attempts").get_label().startswith("Attempts over load")
 
 
 def test_a_panel_shows_the_figures_of_its_scenario() -> None:

@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter
 
-from ...analysis.metrics import quantity, shown_as
+from ...analysis.metrics import Metric, quantity, shown_as
 from ...analysis.replications import Interval
 from ...costs import Cost
 from ...scenarios import Scenario
@@ -52,7 +52,7 @@ def figures_over(
     """
     ax = prepared(ax)
     xlabel = xlabel or x
-    label, unit, _ = shown_as(y, Scenario.all_figures())  # A table doesn't say whose it is.
+    label, unit, _ = shown_as(y, _of_all_scenarios())  # A table doesn't say whose it is.
     if ylabel:
         in_words = re.fullmatch(r"(.+) \((.+)\)", ylabel)
         label, unit = in_words.groups() if in_words else (ylabel, "")
@@ -197,3 +197,17 @@ def warm_up(averages: pd.DataFrame, truth: float | None = None, ax: Axes | None 
         f"{quantity(last, 's')} in the end."
     )
     return ax
+
+
+def _of_all_scenarios(kind: type[Scenario] = Scenario) -> dict[str, Metric]:
+    """How the figures of a kind of scenario are shown, and of all that are derived from it.
+
+    A name that two of them use for figures of their own stands for neither.
+    """
+    found = dict(kind.figures)
+    differ: set[str] = set()
+    for derived in kind.__subclasses__():
+        for name, shown in _of_all_scenarios(derived).items():
+            if found.setdefault(name, shown) != shown:
+                differ.add(name)
+    return {name: shown for name, shown in found.items() if name not in differ}
