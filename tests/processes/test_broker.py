@@ -502,6 +502,22 @@ def test_a_publisher_that_makes_no_sense_is_refused() -> None:
         BrokerPublisher(env, one_queue(env), Deterministic(1.0), keys={"a": 0.5})
 
 
+def test_a_connection_may_break_on_what_the_first_of_two_queues_sends() -> None:
+    for seed in range(20):
+        env = Environment(seed)
+        node = BrokerNode(env)
+        for name in ("first", "second"):
+            node.broker.declare_queue(name)
+        BrokerPublisher(env, node, Trace([0.0] * 9), keys={"first": 0.5, "second": 0.5})
+        down = Faults([Outage(of="consumers", start=0.0, duration=1.0)])
+        Subscriber(
+            env, node, ["first", "second"], Deterministic(0.1), faults=down,
+            mishaps=Mishaps(delivery_lost=0.5),
+        )  # fmt: skip
+        env.run()
+        assert node.ledger().acked == 9
+
+
 # Whatever happens, every copy is somewhere
 
 

@@ -413,8 +413,11 @@ class Subscriber:
     # What arrives at the broker
 
     def _subscribe(self, session: _Session) -> None:
-        # After a restart of the broker there is another connection already.
-        for queue in () if session.channel.closed else self.queues:
+        for queue in self.queues:
+            # There is another connection already: after a restart of the broker, or if what came
+            # from the queue before broke this one.
+            if session.channel.closed:
+                return
             session.channel.consume(
                 queue,
                 partial(self._deliver, session, queue, self.node.rows_of(queue)),
