@@ -1,6 +1,5 @@
 """Panels without a browser: what the front end would send, and what the learner would see."""
 
-import os
 import re
 import signal
 from typing import Any
@@ -437,8 +436,9 @@ class _Interrupted(PointToPoint):
     """What the Stop button does to the kernel, in the middle of a run."""
 
     def run(self, *_: Any, **__: Any) -> Any:
-        os.kill(os.getpid(), signal.SIGINT)
-        signal.pause()
+        # To this very thread: a signal to the process may wake another one, and this one waits on.
+        signal.raise_signal(signal.SIGINT)
+        raise AssertionError("nobody was interrupted")
 
 
 def test_a_run_can_be_stopped_and_the_panel_goes_on(load_panel: Panel) -> None:
