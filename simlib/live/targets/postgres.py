@@ -1,0 +1,76 @@
+"""A queue in a PostgreSQL server as a target, in a schema of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...queues import MessageQueue, QueueError
+from ...queues.postgres import PostgresQueue
+from .base import Receiver, Sender, Target
+from .queues import QueueReceiver, sending
+
+__all__ = ["SERVER", "Postgres"]
+
+SERVER = "host=127.0.0.1 port=5432 dbname=test user=postgres connect_timeout=5"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Postgres(Target):
+    """A queue in a PostgreSQL server.
+
+    Parameters
+    ----------
+    server : str
+        Where it is, as in libpq.
+    apart : bool
+        Whether each consumer is a process of its own; else they are threads of one.
+    """
+
+    server: str = SERVER
+    apart: bool = False
+
+    @property
+    def name(self) -> str:
+        return "postgres" + (", processes" if self.apart else "")
+
+    @property
+    def host(self) -> str:
+        from psycopg.conninfo import conninfo_to_dict
+
+        known = conninfo_to_dict(self.server)
+        return str(known.get("hostaddr") or known.get("host") or "127.0.0.1")
+
+    @property
+    def processes(self) -> bool:
+        return self.apart
+
+    @contextmanager
+    def made(self, directory: Path, maxsize: int) -> Iterator[str]:
+        try:
+            import psycopg
+        except ImportError as error:
+            raise ImportError("PostgreSQL needs psycopg 3: pip install 'simlib[live]'") from error
+        from ..measure import own_schema
+
+        try:
+            connection = psycopg.connect(self.server, autocommit=True)
+        except psycopg.OperationalError as error:
+            raise QueueError(f"no PostgreSQL server answers: {str(error).strip()}") from error
+        with closing(connection), own_schema(connection, "simlib_live") as schema:
+            yield f"{self.server} options='-c search_path={schema}'"
+
+    @contextmanager
+    def opened(self, where: str, maxsize: int) -> Iterator[MessageQueue]:
+        with PostgresQueue(where, "live", maxsize=maxsize) as queue:
+            yield queue
+
+    @contextmanager
+    def sender(self, shared: MessageQueue) -> Iterator[Sender]:
+        yield sending(shared)
+
+    @contextmanager
+    def receiver(self, shared: MessageQueue) -> Iterator[Receiver]:
+        yield QueueReceiver(shared)

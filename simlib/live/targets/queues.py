@@ -1,0 +1,110 @@
+"""The library's own queues as targets: in memory, in a file, in a database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from ...queues import Empty, MessageQueue
+from ...queues.kinds import open_queue
+from ...queues.message import Sync
+from .base import PATIENCE, Receiver, Sender, Taken, Target, pack
+
+__all__ = ["Queue", "QueueReceiver", "sending"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Queue(Target):
+    """A queue between a producer and its consumers.
+
+    Parameters
+    ----------
+    kind : "memory", "file" or "sqlite"
+        Where it keeps the messages. One process owns the first two, so their producer and
+        consumers are threads of one process.
+    sync : "always", "batch" or "never"
+        When a put is on the disk.
+    apart : bool
+        Whether each consumer is a process of its own; else they are threads of one.
+    """
+
+    kind: str = "memory"
+    sync: Sync = "always"
+    apart: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.kind + (", processes" if self.apart else "")
+
+    @property
+    def together(self) -> bool:  # type: ignore[override]  # hangs on the kind
+        return self.kind in ("memory", "file")
+
+    @property
+    def processes(self) -> bool:
+        return self.apart
+
+    def obstacle(self) -> str | None:
+        kinds = ("memory", "file", "sqlite")
+        if self.kind not in kinds:
+            return f"kind must be one of {kinds}, got {self.kind!r}"
+        if self.together and (self.apart or self.computes):
+            asked = "apart" if self.apart else "computes"
+            return (
+                f"one process owns a queue of kind {self.kind!r}, and its driver shares it: no "
+                f"{asked}; take kind 'sqlite'"
+            )
+        return None
+
+    @contextmanager
+    def made(self, directory: Path, maxsize: int) -> Iterator[str]:
+        yield str(directory)  # The queue goes with its directory.
+
+    @contextmanager
+    def opened(self, where: str, maxsize: int) -> Iterator[MessageQueue]:
+        with open_queue(self.kind, where, maxsize=maxsize, sync=self.sync) as queue:
+            yield queue
+
+    @contextmanager
+    def sender(self, shared: MessageQueue) -> Iterator[Sender]:
+        yield sending(shared)
+
+    @contextmanager
+    def receiver(self, shared: MessageQueue) -> Iterator[Receiver]:
+        yield QueueReceiver(shared)
+
+
+def sending(queue: MessageQueue) -> Sender:
+    """Puts into a queue, and raises Full where there is no room."""
+
+    def put(number: int, seconds: float) -> None:
+        queue.put(pack(number, seconds), block=False)
+
+    return put
+
+
+class QueueReceiver:
+    """Takes from a queue and acks there."""
+
+    def __init__(self, queue: MessageQueue) -> None:
+        self._queue = queue
+        self._one = partial(queue.get, timeout=PATIENCE)
+
+    def take(self, most: int) -> list[Taken]:
+        if most == 1:
+            try:
+                messages = [self._one()]
+            except Empty:
+                return []
+        else:
+            messages = self._queue.get_many(most, True, PATIENCE)
+        return [Taken(each, each.body, each.redelivered) for each in messages]
+
+    def ack(self, taken: list[Taken]) -> None:
+        if len(taken) == 1:
+            self._queue.ack(taken[0].token)
+        else:
+            self._queue.ack_many([each.token for each in taken])
