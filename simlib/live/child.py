@@ -75,7 +75,7 @@ class Child:
 
     def ready(self, **facts: Any) -> float:
         """Say that everything is open, and wait for the instant at which time begins."""
-        self.say("ready", **facts)
+        self.say("ready", process=os.getpid(), **facts)
         self._started.wait()
         return self._start
 

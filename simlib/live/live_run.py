@@ -77,8 +77,8 @@ class Driver:
                 found = float(np.percentile(latency, int(name[1:])))
                 if late > share * found:
                     said.append(
-                        f"the driver was the limit: its own lateness, {1e3 * late:.2g} ms at {name}, "
-                        f"is more than {share:.0%} of the {1e3 * found:.2g} ms measured"
+                        f"the driver was the limit: its own lateness, {1e3 * late:.2g} ms at "
+                        f"{name}, is more than {share:.0%} of the {1e3 * found:.2g} ms measured"
                     )
         if self.asked < inf and self.achieved < 0.98:
             said.append(
@@ -279,7 +279,7 @@ class _Running:
         if target.calls:
             server = team.start("serve")
             self._received = [str(server)]
-            team.must("the start", lambda: team.said("ready", server) is not None)
+            team.must("the start", lambda: bool(team.said("ready", server)))
             driver = team.start("send")
             self._sent = str(driver)
         elif target.together:
@@ -292,9 +292,7 @@ class _Running:
             driver = team.start("send")
             self._sent = str(driver)
         crew_of = {driver, *map(int, self._received)}
-        team.must(
-            "the start", lambda: all(team.said("ready", each) is not None for each in crew_of)
-        )
+        team.must("the start", lambda: all(team.said("ready", each) for each in crew_of))
         if not target.calls:
             team.must("the warm-up", lambda: self._done(warm=True))
         self.start = clock() + LEAD

@@ -34,8 +34,8 @@ SLICE = 0.05
 class Log:
     """Rows of numbers in a file, which others may read while it grows.
 
-    What one party of a run writes down stands in a file of its own, so that nobody waits for anyone,
-    and what was written survives whoever wrote it.
+    What one party of a run writes down stands in a file of its own, so that nobody waits for
+    anyone, and what was written survives whoever wrote it.
     """
 
     def __init__(self, path: Path, width: int) -> None:

@@ -13,6 +13,7 @@ from .composition import Composition
 from .consistency import Consistency, InvariantError
 from .delivery_guarantees import DeliveryGuarantees
 from .event_driven import EventDriven
+from .from_parts import FromParts
 from .hedging import Hedging
 from .incident import Case, Incident
 from .overload import Backoff, Overload
@@ -32,6 +33,7 @@ __all__ = [
     "DeliveryGuarantees",
     "Engine",
     "EventDriven",
+    "FromParts",
     "Hedging",
     "Incident",
     "InvariantError",

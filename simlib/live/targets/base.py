@@ -119,5 +119,5 @@ class Target(ABC):
         """What one thread receives with."""
 
     def served(self, handle: Callable[[int, float], None]) -> AbstractContextManager[str]:
-        """Answer calls, each by ``handle(number, seconds)``; gives where. Only where it ``calls``."""
+        """Answer calls by ``handle(number, seconds)``; gives where. Only where it ``calls``."""
         raise NotImplementedError

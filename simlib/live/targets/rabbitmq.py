@@ -135,7 +135,7 @@ class _Consumer:
         self._pushed = channel.consume(queue, inactivity_timeout=PATIENCE)
 
     def take(self, most: int) -> list[Taken]:
-        taken = []
+        taken: list[Taken] = []
         while len(taken) < most:
             if taken and not self._channel.get_waiting_message_count():
                 break
