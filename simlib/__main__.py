@@ -4,6 +4,7 @@
     python -m simlib run PointToPoint --consumers 2 --service "Exponential(0.5)" --messages 1000
     python -m simlib explain PointToPoint --load 0.8 --messages 20000 --replications 10
     python -m simlib sweep PointToPoint --messages 1000 --over consumers=1,2,4 --replications 5
+    python -m simlib measure --targets memory,sqlite --rounds 3
 
 A value is written as in Python or in JSON. Figures go to standard output; doubts and errors go to
 standard error. It ends with 0; with 1 if a run failed; with 2 if what was asked for makes no sense.
@@ -16,14 +17,15 @@ import ast
 import json
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from inspect import isabstract
 from math import isfinite
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .scenarios import Scenario
-    from .values import Value
+    from .values import Parameter, Value
 
 __all__ = ["main"]
 
@@ -32,6 +34,7 @@ COMMANDS = {
     "run": "run a scenario once, and print its figures",
     "explain": "what theory predicts, and beside it what runs give",
     "sweep": "run a scenario at many points, and print a row per run, as CSV",
+    "measure": "predict what this machine does with real queues and servers, and measure it",
 }
 
 CONSTANTS = {"none": None, "null": None, "true": True, "yes": True, "false": False, "no": False}
@@ -47,12 +50,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         + ". For the parameters of a scenario: python -m simlib run NAME --help.",
     )
     parser.add_argument("command", choices=COMMANDS)
-    parser.add_argument("scenario", nargs="?", help="its name; for all but list")
+    parser.add_argument("scenario", nargs="?", help="its name; for all but list and measure")
     asked = parser.parse_args(first)
     if asked.command == "list":
         if asked.scenario or rest not in ([], ["--json"]):
             parser.error("list takes nothing but --json")
         return _list(as_json=bool(rest))
+    if asked.command == "measure":
+        if asked.scenario is not None:
+            parser.error("measure takes flags alone: see python -m simlib measure --help")
+        return _measure(rest)
     kinds = _scenarios()
     if asked.scenario is None:
         parser.error(f"name a scenario: {', '.join(kinds)}")
@@ -113,20 +120,10 @@ def _command(command: str, kind: type[Scenario], arguments: Sequence[str]) -> in
     if command == "sweep":
         told = "a parameter and its values, such as consumers=1,2,4; may be given again"
         parser.add_argument("--over", action="append", required=True, metavar="NAME=...", help=told)
-    group = parser.add_argument_group("parameters")
-    for each in parameters.values():
-        told = ", ".join(filter(None, [each.unit, each.allowed]))
-        said = f"{each.description} ({told})" if told else each.description
-        group.add_argument(
-            *{f"--{each.name.replace('_', '-')}", f"--{each.name}"},
-            dest=f"parameter {each.name}",
-            metavar="VALUE",
-            help=said.replace("%", "%%"),
-        )
+    _add_flags(parser, parameters.values())
     asked = parser.parse_args(arguments)
-    texts = {name: vars(asked)[f"parameter {name}"] for name in parameters}
     try:
-        given = {name: _meant(text) for name, text in texts.items() if text is not None}
+        given = _given(asked, parameters)
         fields = {name: given.pop(name) for name in list(given) if not parameters[name].derived}
         scenario = kind(**fields).replace(**given)
         over = dict(map(_range, asked.over)) if command == "sweep" else {}
@@ -139,6 +136,62 @@ def _command(command: str, kind: type[Scenario], arguments: Sequence[str]) -> in
     for doubt in dict.fromkeys(str(each.message) for each in doubts):
         print(f"in doubt: {doubt}", file=sys.stderr)
     return code
+
+
+def _add_flags(parser: argparse.ArgumentParser, parameters: Iterable[Parameter]) -> None:
+    """A flag for each parameter."""
+    group = parser.add_argument_group("parameters")
+    for each in parameters:
+        told = ", ".join(filter(None, [each.unit, each.allowed]))
+        said = f"{each.description} ({told})" if told else each.description
+        group.add_argument(
+            *{f"--{each.name.replace('_', '-')}", f"--{each.name}"},
+            dest=f"parameter {each.name}",
+            metavar="VALUE",
+            help=said.replace("%", "%%"),
+        )
+
+
+def _given(asked: argparse.Namespace, parameters: Iterable[str]) -> dict[str, Any]:
+    """The values of the flags that were given, by the names of their parameters."""
+    texts = {name: vars(asked)[f"parameter {name}"] for name in parameters}
+    return {name: _meant(text) for name, text in texts.items() if text is not None}
+
+
+def _measure(arguments: Sequence[str]) -> int:
+    """Predict and measure on this machine, and print what came of it."""
+    from .live.prediction import Measurement, report
+    from .values import parameters_of
+
+    parameters = parameters_of(Measurement)
+    parser = argparse.ArgumentParser(
+        prog="python -m simlib measure",
+        description=(Measurement.__doc__ or "").partition("\n\nParameters\n")[0],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--in", dest="where", type=Path, help="a directory on the disk in question")
+    parser.add_argument(
+        "--keep", type=Path, metavar="FILE", help="a CSV file for what was measured"
+    )
+    _add_flags(parser, parameters.values())
+    asked = parser.parse_args(arguments)
+    try:
+        wanted = Measurement(**_given(asked, parameters))
+    except (ValueError, TypeError) as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        return 2
+    try:
+        rows = wanted.run(asked.where, lambda what: print(what, file=sys.stderr, flush=True))
+    except KeyboardInterrupt:
+        return 130
+    if rows.empty:
+        print(f"{parser.prog}: nothing could be measured", file=sys.stderr)
+        return 1
+    if asked.keep is not None:
+        rows.to_csv(asked.keep, index=False, float_format="%.4g", lineterminator="\n")
+    print(report(rows))
+    return 0
 
 
 def _answer(

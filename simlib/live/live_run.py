@@ -108,6 +108,11 @@ class LiveResult(Result):
         return ("the run was cut off, for its time was up", *found) if self.cut_off else found
 
     @property
+    def limited(self) -> bool:
+        """Whether the driver, and not the target, may have been the limit."""
+        return bool(self.driver.limits(self.latency_known))
+
+    @property
     def latency_known(self) -> Floats:
         """Latencies that averages are over, of those that finished (s)."""
         latency = self.latency[self.observed]
