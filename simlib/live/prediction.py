@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -58,6 +58,8 @@ class Parts:
     """The work, slept or computed."""
     ack: Floats
     """Until an ack has returned."""
+    wake: Floats = field(default_factory=lambda: np.empty(0))
+    """Until a message is in the hands of a consumer that waited for one; empty: as a get."""
 
     def model(self, **facts: Any) -> FromParts:
         """A simulation of the whole, with these parts drawn at random."""
@@ -66,20 +68,29 @@ class Parts:
             "get_cost": self.get,
             "service": self.service,
             "ack_cost": self.ack,
+            "cold_start": self.wake,
         }
         facts |= {name: Empirical(values) for name, values in parts.items() if len(values)}
         return FromParts(**facts)
 
     def in_company(self, run: LiveResult) -> Parts:
-        """Puts, works and acks as they were in a run, side by side with everything else."""
-        rows = run.messages.iloc[run.observed]
-        spans = {
-            "put": rows["enqueued"] - rows["sent"],
-            "service": rows["finished"] - rows["started"],
-            "ack": rows["acked"] - rows["finished"],
-        }
-        known = {name: span.dropna().to_numpy(float) for name, span in spans.items()}
-        return Parts(get=self.get, **known)
+        """The parts as they were in a run, side by side with everything else that goes on in it.
+
+        Only gets are taken over: how long a get takes that finds a message can't be told from
+        outside. How long a consumer that waited took to have its message can.
+        """
+        rows = run.messages.iloc[run.observed].dropna(subset=["acked"])
+        enqueued, acked = (np.sort(rows[name].to_numpy(float)) for name in ("enqueued", "acked"))
+        instants = rows["enqueued"].to_numpy(float)
+        before = np.searchsorted(enqueued, instants) - np.searchsorted(acked, instants, "right")
+        found_one_waiting = before < int(run.servers or 1)
+        return Parts(
+            put=(rows["enqueued"] - rows["sent"]).to_numpy(float),
+            get=self.get,
+            service=(rows["finished"] - rows["started"]).to_numpy(float),
+            ack=(rows["acked"] - rows["finished"]).to_numpy(float),
+            wake=(rows["started"] - rows["enqueued"]).to_numpy(float)[found_one_waiting],
+        )
 
 
 def measure_parts(

@@ -56,6 +56,11 @@ class FromParts(OpenScenario):
     put_cost: Durations = parameter(NOTHING, "time that a put takes the producer", unit="s")
     get_cost: Durations = parameter(NOTHING, "time that a get takes the consumer", unit="s")
     ack_cost: Durations = parameter(NOTHING, "time that an ack takes the consumer", unit="s")
+    cold_start: Durations = parameter(
+        NOTHING,
+        "time that a consumer that waited takes to have the next message; 0: a get",
+        unit="s",
+    )
     one_lock: bool = parameter(False, "whether puts, gets and acks take turns, one at a time")
     processors: int | None = parameter(
         None,
@@ -85,6 +90,8 @@ class FromParts(OpenScenario):
     def obstacle(self) -> str | None:
         if self.one_lock:
             return "no recursion has one_lock"
+        if self.cold_start.average:
+            return f"no recursion has cold_start, and it is {self.cold_start}"
         if self.processors is not None and self.processors < self.consumers:
             return f"no recursion has processors, and it is {self.processors}"
         if self.batch_size > 1:
@@ -136,9 +143,10 @@ class FromParts(OpenScenario):
     def _consume(self, env: Environment, queue: SimQueue, lock: _Turns) -> None:
         works = Draws(self.service, env.stream("service"))
         gets, acks = (
-            Draws(each, env.stream(name))
-            for each, name in ((self.get_cost, "get"), (self.ack_cost, "ack"))
+            Draws(self.get_cost, env.stream("get")),
+            Draws(self.ack_cost, env.stream("ack")),
         )
+        wakes = Draws(self.cold_start, env.stream("wake")) if self.cold_start.average else None
         processors = _Turns(self.processors)
         record = queue.record
         pieces = iter(range(1 << 62))
@@ -147,10 +155,14 @@ class FromParts(OpenScenario):
             timer = Timer(env, 0)
             while True:
                 messages: list[Message] = queue.take_many(self.batch_size)
-                if not messages:
+                waited = not messages
+                if waited:
                     messages = [(yield queue.wait(timer))]
                 numbers = [queue.numbers[each.id] for each in messages]
-                yield from lock.hold(timer, gets[numbers[0]])
+                if waited and wakes is not None:
+                    yield timer.at(env.now + wakes[numbers[0]])
+                else:
+                    yield from lock.hold(timer, gets[numbers[0]])
                 _note(record, "started", numbers, env.now)
                 if self.batch_size > 1:
                     piece = next(pieces)

@@ -18,13 +18,13 @@ __all__ = ["Queue", "QueueReceiver", "sending"]
 
 @dataclass(frozen=True, kw_only=True)
 class Queue(Target):
-    """A queue between a producer and its consumers.
+    """A queue between a producer and its consumers, all of them threads of one process; but where
+    consumers are ``apart`` or compute, the producer is a process of its own.
 
     Parameters
     ----------
     kind : "memory", "file" or "sqlite"
-        Where it keeps the messages. One process owns the first two, so their producer and
-        consumers are threads of one process.
+        Where it keeps the messages. One process owns the first two.
     sync : "always", "batch" or "never"
         When a put is on the disk.
     apart : bool
@@ -40,8 +40,8 @@ class Queue(Target):
         return self.kind + (", processes" if self.apart else "")
 
     @property
-    def together(self) -> bool:  # type: ignore[override]  # hangs on the kind
-        return self.kind in ("memory", "file")
+    def together(self) -> bool:  # type: ignore[override]  # of a kind, not of the class
+        return not (self.apart or self.computes)
 
     @property
     def processes(self) -> bool:
@@ -51,7 +51,7 @@ class Queue(Target):
         kinds = ("memory", "file", "sqlite")
         if self.kind not in kinds:
             return f"kind must be one of {kinds}, got {self.kind!r}"
-        if self.together and (self.apart or self.computes):
+        if self.kind != "sqlite" and (self.apart or self.computes):
             asked = "apart" if self.apart else "computes"
             return (
                 f"one process owns a queue of kind {self.kind!r}, and its driver shares it: no "
