@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field
 from typing import Any
 
-from .targets import Broker, Postgres, Queue, Target
+from .targets import Broker, Http, Postgres, Queue, Target
 
 __all__ = ["CASES", "Case", "Model"]
 
@@ -63,7 +63,9 @@ CASES = {
     "file": Case(Queue(kind="file"), 0.002, 1, (SIDE_BY_SIDE,)),
     "sqlite": Case(Queue(kind="sqlite"), 0.002, 1, (SIDE_BY_SIDE, ONE_LOCK)),
     "sqlite_batches": Case(Queue(kind="sqlite"), 0.01, 1, (SIDE_BY_SIDE, ONE_LOCK), batch_size=10),
-    "sqlite_processes": Case(Queue(kind="sqlite", apart=True), 0.005, 2, (SIDE_BY_SIDE, ONE_LOCK)),
+    "sqlite_processes": Case(
+        Queue(kind="sqlite", apart=True), 0.005, 2, (SIDE_BY_SIDE, IN_COMPANY)
+    ),
     "postgres": Case(Postgres(), 0.002, 1, (SIDE_BY_SIDE, IN_COMPANY)),
     "postgres_processes": Case(Postgres(apart=True), 0.005, 2, (SIDE_BY_SIDE, IN_COMPANY)),
     "rabbitmq": Case(Broker(prefetch=20), 0.004, 1, (SIDE_BY_SIDE, IN_COMPANY)),
@@ -74,5 +76,8 @@ CASES = {
     "computing_processes": Case(
         Queue(kind="sqlite", computes=True, apart=True), 0.005, 4, (SIDE_BY_SIDE, ALL_PROCESSORS)
     ),
+    "rest": Case(Http(), 0.02, 4, (SIDE_BY_SIDE,)),
+    "graphql": Case(Http(style="graphql"), 0.02, 4, (SIDE_BY_SIDE,)),
+    "rest_computing": Case(Http(computes=True), 0.005, 4, (SIDE_BY_SIDE, ONE_PROCESSOR)),
 }
 """What there is, by name."""

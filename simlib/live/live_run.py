@@ -282,7 +282,7 @@ class _Running:
         """Run until everything is done, or time is up; when that was (s since the start)."""
         team, target = self.team, self.team.target
         if target.calls:
-            server = team.start("serve")
+            server = team.start("serve", self.consumers)
             self._received = [str(server)]
             team.must("the start", lambda: bool(team.said("ready", server)))
             driver = team.start("send")

@@ -117,7 +117,7 @@ def measure_parts(
     with crew(target, where) as team, target.made(team.directory, 0) as place:
         facts = {"where": place, "maxsize": 0, "senders": 1, "warm": 0, "batch_size": batch_size}
         team.plan(np.zeros(len(works)), works, **facts)
-        server = team.start("serve") if target.calls else None
+        server = team.start("serve", 1) if target.calls else None
         if server is not None:
             team.must("the start", lambda: bool(team.said("ready", server)))
         worker = team.start("parts")

@@ -5,6 +5,7 @@ A target says how to make what it needs and to remove it again, how to send, and
 """
 
 from .base import PATIENCE, Receiver, Sender, Taken, Target
+from .http import Http
 from .postgres import Postgres
 from .queues import Queue
 from .rabbitmq import Broker
@@ -12,6 +13,7 @@ from .rabbitmq import Broker
 __all__ = [
     "PATIENCE",
     "Broker",
+    "Http",
     "Postgres",
     "Queue",
     "Receiver",

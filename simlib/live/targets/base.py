@@ -118,6 +118,11 @@ class Target(ABC):
     def receiver(self, shared: Any) -> AbstractContextManager[Receiver]:
         """What one thread receives with."""
 
-    def served(self, handle: Callable[[int, float], None]) -> AbstractContextManager[str]:
-        """Answer calls by ``handle(number, seconds)``; gives where. Only where it ``calls``."""
+    def served(
+        self, handle: Callable[[int, float], None], workers: int
+    ) -> AbstractContextManager[str]:
+        """Answer calls by ``handle(number, seconds)``, so many at once; gives where.
+
+        Only where it ``calls``.
+        """
         raise NotImplementedError
