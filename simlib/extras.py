@@ -9,6 +9,7 @@ __all__ = ["require"]
 NEEDED = {
     "sim": ("numpy", "pandas", "simpy", "pydantic", "scipy", "joblib", "tqdm"),
     "present": ("matplotlib", "ipywidgets", "anywidget"),
+    "live": ("flask", "waitress", "requests"),
 }
 
 
