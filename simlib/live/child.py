@@ -21,8 +21,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from .consuming import consume
 from .open_loop import Log, Sending, clock, drive, fastest
-from .targets.base import Receiver, Target, unpack
+from .targets.base import Taken, Target, unpack
 
 __all__ = ["RECEIVED", "SENT", "main"]
 
@@ -185,6 +186,9 @@ class Child:
             self._started.set()
 
     def _consume(self, shared: Any, name: int, log: Log, opened: threading.Barrier) -> None:
+        def note(number: int, started: float, finished: float, acked: float, taken: Taken) -> None:
+            log.add(number, started, finished, acked, name, taken.redelivered)
+
         try:
             context = self.target.receiver(shared)
             receiver = context.__enter__()
@@ -193,25 +197,9 @@ class Child:
             raise
         try:
             opened.wait()
-            self._take_and_ack(receiver, name, log)
+            consume(receiver, self.plan["batch_size"], self.work, note, self.over)
         finally:
             context.__exit__(None, None, None)
-
-    def _take_and_ack(self, receiver: Receiver, name: int, log: Log) -> None:
-        most = self.plan["batch_size"]
-        while not self.over.is_set():
-            taken = receiver.take(most)
-            if not taken:
-                continue
-            started = clock()
-            messages = [unpack(each.body) for each in taken]
-            # A batch takes the time that its first message needs.
-            self.work(messages[0][1])
-            finished = clock()
-            receiver.ack(taken)
-            acked = clock()
-            for (number, _), each in zip(messages, taken, strict=True):
-                log.add(number, started, finished, acked, name, each.redelivered)
 
     def together(self, count: int) -> None:
         """Send and receive in one process."""

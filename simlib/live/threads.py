@@ -1,7 +1,8 @@
 """A producer and its consumers as threads around a real queue, timed on this machine.
 
 Work is slept, not computed, as when a consumer waits for a database: Python's threads would take
-turns in computing, and consumers would slow each other down.
+turns in computing, and consumers would slow each other down. Sending and consuming are those of
+:class:`simlib.live.LiveRun`; what there is beside them is a third thread that looks into the queue.
 """
 
 from __future__ import annotations
@@ -15,14 +16,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from ..queues import Empty, Full, MessageQueue
+from ..queues import Full, MessageQueue
+from .consuming import consume
+from .open_loop import Sending, clock
+from .targets.base import PATIENCE, Taken, pack
+from .targets.queues import QueueReceiver
 
 __all__ = ["ThreadedRun", "run_threads"]
 
 Floats = NDArray[np.float64]
-
-PATIENCE = 0.05
-"""Seconds that a thread waits in the queue before it looks whether the run is over."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,7 +164,7 @@ class _Run:
     def measure(self) -> ThreadedRun:
         """Let all threads run until the last message is acked, or one of them fails."""
         with ThreadPoolExecutor(self.consumers + 2) as pool:
-            self._start = time.perf_counter()
+            self._start = clock()
             threads = [
                 pool.submit(self._sample),
                 *(pool.submit(self._consume, number) for number in range(self.consumers)),
@@ -188,36 +190,34 @@ class _Run:
         )
 
     def _now(self) -> float:
-        return time.perf_counter() - self._start
+        return clock() - self._start
 
-    def _produce(self) -> None:
-        for number, instant in enumerate(self.due.tolist()):
-            self.over.wait(instant - self._now())  # Negative when late: then it doesn't wait.
-            body = b"%d" % number
-            while not self.over.is_set():
-                try:
-                    self.queue.put(body, timeout=PATIENCE)
-                except Full:
-                    continue
-                self.enqueued[number] = self._now()
-                break
-
-    def _consume(self, name: int) -> None:
+    def _put(self, number: int, seconds: float) -> None:
+        """Put a message, however long there is no room for it."""
+        body = pack(number, seconds)
         while not self.over.is_set():
             try:
-                message = self.queue.get(timeout=PATIENCE)
-            except Empty:
+                self.queue.put(body, timeout=PATIENCE)
+            except Full:
                 continue
-            number = int(message.body)
-            self.started[number] = self._now()
+            return
+
+    def _produce(self) -> None:
+        def note(number: float, sent: float, returned: float) -> None:
+            self.enqueued[int(number)] = returned - self._start
+
+        Sending(self.due.tolist(), self.works.tolist(), note, self.over).run(self._put, self._start)
+
+    def _consume(self, name: int) -> None:
+        def note(number: int, started: float, finished: float, acked: float, _: Taken) -> None:
+            self.started[number], self.finished[number] = started - self._start, acked - self._start
             self.consumer[number] = name
-            time.sleep(self.works[number])
-            self.queue.ack(message)
-            self.finished[number] = self._now()
             with self._count:
                 self._unfinished -= 1
                 if not self._unfinished:
                     self.over.set()
+
+        consume(QueueReceiver(self.queue), 1, time.sleep, note, self.over)
 
     def _sample(self) -> None:
         while True:
