@@ -37,6 +37,16 @@ PROGRAM = (
 )
 
 
+TASKS = {
+    "send": "sends",
+    "receive": "receives",
+    "together": "sends and receives",
+    "serve": "serves",
+    "parts": "measures the parts",
+}
+"""What processes do, by the names of the methods of ``child.Child``."""
+
+
 class LiveError(RuntimeError):
     """A run on the real thing that came to nothing; the text says why."""
 
@@ -160,7 +170,7 @@ class Crew:
         index = next(n for n, (_, each) in enumerate(self._processes) if each is process)
         errors = (self.directory / f"stderr-{index}").read_text("utf-8", "replace").strip()
         said = errors.splitlines()[-1] if errors else f"it ended with {process.returncode}"
-        raise LiveError(f"{self.target.name}, the process to {task}: {said}")
+        raise LiveError(f"{self.target.name}, the process that {TASKS[task]}: {said}")
 
 
 @contextmanager
