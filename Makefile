@@ -26,7 +26,7 @@ NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=180 \
   --nbval-sanitize-with=tests/nbval_sanitize.cfg
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test check notebooks bench docs faults reference lint lock clean
+.PHONY: help setup lab test check notebooks live bench docs faults reference lint lock clean
 
 help: ## list these commands
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -45,6 +45,9 @@ check: lint ## style, types and the quick tests: the loop while editing
 
 notebooks: $(READY) ## execute the notebooks again, in place (ARGS=--refresh: measured times, too)
 	$(PY) -m tools.notebooks $(ARGS)
+
+live: $(READY) ## predict what real queues and servers do here, and measure it: ten minutes at most
+	$(PY) -m simlib measure $(ARGS)
 
 bench: $(READY) ## measure speed beside other simulators
 	$(PY) -m bench $(ARGS)

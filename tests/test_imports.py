@@ -40,15 +40,15 @@ ROOMS: dict[str, set[str]] = {
         *("theory", "costs", "stores", "calls", "resilience", "tracing"),
     },
     "live": {
-        *("queues", "broker", "distributions", "analysis", "theory", "costs"),
-        *("calls", "resilience", "tracing"),
+        *("values", "queues", "broker", "distributions", "analysis", "theory", "costs"),
+        *("calls", "resilience", "tracing", "processes", "scenarios"),
     },
     "present": {
         *("values", "scenarios", "analysis", "processes", "broker", "distributions", "theory"),
         *("live", "costs", "tracing"),
     },
-    # The command line makes any scenario, runs it and says what came of it.
-    "__main__": {"values", "distributions", "processes", "scenarios", "analysis"},
+    # The command line makes any scenario, runs it and says what came of it; and measures.
+    "__main__": {"values", "distributions", "processes", "scenarios", "analysis", "live"},
     # It names what is in the rooms, and loads it when it is asked for.
     "": {"distributions", "processes", "values"},
 }
@@ -64,7 +64,7 @@ SUBROOMS: dict[str, dict[str, set[str]]] = {
         "consistency": {"publish_subscribe", "point_to_point"},
     },
     "queues": {"file": set(), "postgres": set(), "sqlite": set()},
-    "live": {"http": set()},
+    "live": {"http": set(), "targets": {"http"}},
 }
 
 # The only modules of such a room that know its inner rooms.
@@ -73,6 +73,8 @@ ABOVE_THEIR_SUBROOMS = {
     "simlib.queues",
     "simlib.queues.recover",  # repairs a queue of any kind
     "simlib.queues.crash",  # kills a queue of any kind
+    "simlib.live.cases",  # names what is measured, through targets of any kind
+    "simlib.live.crew",  # clears up what a killed run has left in a server
 }
 
 # Who may import what comes from outside.

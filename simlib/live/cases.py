@@ -6,7 +6,8 @@ import os
 from dataclasses import dataclass, field
 from typing import Any
 
-from .targets import Broker, Http, Postgres, Queue, Target
+from .target import Target
+from .targets import Broker, Http, Postgres, Queue
 
 __all__ = ["CASES", "Case", "Model"]
 

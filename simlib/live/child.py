@@ -23,7 +23,7 @@ from typing import Any
 
 from .consuming import consume
 from .open_loop import Log, Sending, clock, drive, fastest
-from .targets.base import Taken, Target, unpack
+from .target import Taken, Target, unpack
 
 __all__ = ["RECEIVED", "SENT", "main"]
 

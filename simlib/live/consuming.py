@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 
 from .open_loop import clock
-from .targets.base import Receiver, Taken, unpack
+from .target import Receiver, Taken, unpack
 
 __all__ = ["consume"]
 

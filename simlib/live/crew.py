@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ..processes.directory import own_directory
 from .child import LINGER
-from .targets.base import Target
+from .target import Target
 from .targets.rabbitmq import delete_left
 
 __all__ = ["Crew", "LiveError", "crew"]

@@ -24,7 +24,7 @@ from ..scenarios.recursions import draw
 from .child import RECEIVED, SENT
 from .crew import Crew, crew
 from .open_loop import clock
-from .targets.base import Target
+from .target import Target
 
 __all__ = ["Driver", "LiveResult", "LiveRun"]
 

@@ -20,7 +20,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from queue import Full
 
-from .targets.base import Sender
+from .target import Sender
 
 __all__ = ["Log", "Sending", "clock", "drive", "fastest", "wait_until"]
 

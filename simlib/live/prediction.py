@@ -28,7 +28,7 @@ from .child import RECEIVED
 from .crew import LiveError, crew
 from .live_run import LiveResult, LiveRun
 from .machine import machine
-from .targets.base import Target
+from .target import Target
 
 __all__ = ["GOALS", "Measurement", "Parts", "compared", "measure_parts", "met", "report"]
 

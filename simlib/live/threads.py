@@ -19,8 +19,8 @@ from numpy.typing import ArrayLike, NDArray
 from ..queues import Full, MessageQueue
 from .consuming import consume
 from .open_loop import Sending, clock
-from .targets.base import PATIENCE, Taken, pack
-from .targets.queues import QueueReceiver
+from .queue_ends import QueueReceiver
+from .target import PATIENCE, Taken, pack
 
 __all__ = ["ThreadedRun", "run_threads"]
 

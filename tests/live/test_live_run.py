@@ -21,7 +21,8 @@ from simlib import Exponential, Outage
 from simlib.live import LiveError, LiveRun
 from simlib.live.crew import PREFIX, Crew, crew
 from simlib.live.live_run import Driver
-from simlib.live.targets import Broker, Http, Postgres, Queue, Target
+from simlib.live.target import Target
+from simlib.live.targets import Broker, Http, Postgres, Queue
 from simlib.processes import Environment
 from simlib.scenarios import FromParts, PointToPoint, SyncVsAsync
 
@@ -323,8 +324,6 @@ def is_there(target: Target, name: str) -> bool:
 @pytest.mark.parametrize(
     ("target", "how"),
     [
-        ("sqlite, processes", signal.SIGKILL),
-        ("postgres", signal.SIGTERM),
         ("postgres", signal.SIGKILL),
         ("rabbitmq", signal.SIGINT),
         ("rabbitmq", signal.SIGKILL),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ...calls import Reply, Request, Service
 from ...calls.sample import ORDER, sample_shop
-from .base import Receiver, Sender, Target
+from ..target import Receiver, Sender, Target
 
 __all__ = ["Http"]
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from ...queues import MessageQueue, QueueError
 from ...queues.postgres import PostgresQueue
-from .base import Receiver, Sender, Target
-from .queues import QueueReceiver, sending
+from ..queue_ends import QueueReceiver, sending
+from ..target import Receiver, Sender, Target
 
 __all__ = ["SERVER", "Postgres"]
 

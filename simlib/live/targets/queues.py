@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
-from ...queues import Empty, MessageQueue
+from ...queues import MessageQueue
 from ...queues.kinds import open_queue
 from ...queues.message import Sync
-from .base import PATIENCE, Receiver, Sender, Taken, Target, pack
+from ..queue_ends import QueueReceiver, sending
+from ..target import Receiver, Sender, Target
 
-__all__ = ["Queue", "QueueReceiver", "sending"]
+__all__ = ["Queue"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,36 +75,3 @@ class Queue(Target):
     @contextmanager
     def receiver(self, shared: MessageQueue) -> Iterator[Receiver]:
         yield QueueReceiver(shared)
-
-
-def sending(queue: MessageQueue) -> Sender:
-    """Puts into a queue, and raises Full where there is no room."""
-
-    def put(number: int, seconds: float) -> None:
-        queue.put(pack(number, seconds), block=False)
-
-    return put
-
-
-class QueueReceiver:
-    """Takes from a queue and acks there."""
-
-    def __init__(self, queue: MessageQueue) -> None:
-        self._queue = queue
-        self._one = partial(queue.get, timeout=PATIENCE)
-
-    def take(self, most: int) -> list[Taken]:
-        if most == 1:
-            try:
-                messages = [self._one()]
-            except Empty:
-                return []
-        else:
-            messages = self._queue.get_many(most, True, PATIENCE)
-        return [Taken(each, each.body, each.redelivered) for each in messages]
-
-    def ack(self, taken: list[Taken]) -> None:
-        if len(taken) == 1:
-            self._queue.ack(taken[0].token)
-        else:
-            self._queue.ack_many([each.token for each in taken])

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 from ..pika_words import connect, pika_exceptions
-from .base import PATIENCE, Receiver, Sender, Taken, Target, pack
+from ..target import PATIENCE, Receiver, Sender, Taken, Target, pack
 
 __all__ = ["Broker", "delete_left"]
 
