@@ -145,7 +145,7 @@ class Measurement(Value):
     )
     rounds: int = parameter(5, "how often each is measured, all in turn", ge=1, le=100)
     messages: int = parameter(
-        200, "how many are sent in each run", unit="messages", ge=20, le=10_000
+        150, "how many are sent in each run", unit="messages", ge=20, le=10_000
     )
     loads: tuple[float, ...] = parameter(
         (0.3, 0.6, 0.9), "fractions of the measured ceiling at which latencies are compared"

@@ -107,6 +107,10 @@ class FromParts(OpenScenario):
         puts, works = each(self.put_cost, "put"), each(self.service, "service")
         gets, acks = each(self.get_cost, "get"), each(self.ack_cost, "ack")
         enqueued = staged_queue(created, [puts], 1) + puts
+        if self.duration is not None:  # What is still being put is in no queue yet.
+            there = np.count_nonzero(enqueued < self.duration)
+            created, enqueued = created[:there], enqueued[:there]
+            works, gets, acks = works[:there], gets[:there], acks[:there]
         taken = staged_queue(enqueued, [gets, works, acks], self.consumers)
         started = taken + gets
         finished = started + works
@@ -136,8 +140,8 @@ class FromParts(OpenScenario):
             for number, due in enumerate(block, record.prepare(len(block))):
                 if due > env.now:
                     yield timer.at(due)
-                record.created[number] = due
                 yield from lock.hold(timer, puts[number])
+                record.created[number] = due
                 queue.publish(number)
 
     def _consume(self, env: Environment, queue: SimQueue, lock: _Turns) -> None:

@@ -19,6 +19,7 @@ from simlib.present import (
     latencies,
     latency_over_time,
     lost_and_doubled,
+    measured_by_predicted,
     measured_over_time,
     operation_costs,
     queue_over_time,
@@ -50,11 +51,21 @@ TABLE = pd.DataFrame(
         "latency_mean_high": [0.3, 1.3],
     }
 )
+RATIOS = pd.DataFrame(
+    {
+        "target": ["memory", "sqlite", "sqlite"],
+        "model": ["side by side", "side by side", "one lock"],
+        "ratio": [1.1, 0.5, 0.9],
+        "least": [1.0, 0.4, 0.8],
+        "most": [1.3, 0.6, 1.0],
+    }
+)
 DRAWINGS = {
     "queue_over_time": lambda ax: queue_over_time(RESULTS, ax),
     "latency_over_time": lambda ax: latency_over_time(RESULTS, ax),
     "who_waits": lambda ax: who_waits(RESULTS, ax),
     "measured_over_time": lambda ax: measured_over_time(MEASURED, RESULTS["queue"], ax),
+    "measured_by_predicted": lambda ax: measured_by_predicted(RATIOS, 0.25, ax),
     "latencies": lambda ax: latencies({"one": [1.0, 2.0, np.nan, 3.0]}, ax),
     "operation_costs": lambda ax: operation_costs(COSTS, COSTS, ax),
     "figures_over": lambda ax: figures_over(TABLE, "load", "latency_mean", ax=ax),

@@ -75,3 +75,25 @@ def test_what_is_somebody_elses_stays(tmp_path: Path) -> None:
     with own_directory(tmp_path):
         pass
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_what_a_killed_run_has_left_elsewhere_is_cleared_up_before_its_directory(
+    tmp_path: Path,
+) -> None:
+    killed, left = holder(tmp_path)
+    killed.kill()
+    killed.wait()
+    assert killed.stdout is not None
+    killed.stdout.close()
+    seen: list[bytes] = []
+
+    def fails(directory: Path) -> None:
+        raise ConnectionError("no server answers")
+
+    with own_directory(tmp_path, clear=fails):
+        assert left.exists()  # for the next run, which may reach it
+    with own_directory(tmp_path, "another-prefix-"):
+        assert left.exists()
+    with own_directory(tmp_path, clear=lambda each: seen.append((each / "queue.db").read_bytes())):
+        assert not left.exists()
+    assert seen == [b"1"]

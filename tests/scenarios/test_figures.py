@@ -16,6 +16,7 @@ from simlib.scenarios import (
     Consistency,
     DeliveryGuarantees,
     EventDriven,
+    FromParts,
     Hedging,
     Overload,
     Pipeline,
@@ -38,6 +39,7 @@ SCENARIOS = [
     DeliveryGuarantees(messages=50),
     PublishSubscribe(messages=50),
     EventDriven(messages=50),
+    FromParts(messages=50, one_lock=True),
     Consistency(messages=50),
 ]
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from ...analysis.result import Result
 from ...live.threads import ThreadedRun
 from ..pictures import COLOURS, legend, prepared, thinned
 
-__all__ = ["measured_over_time"]
+__all__ = ["measured_by_predicted", "measured_over_time"]
 
 
 def measured_over_time(
@@ -41,4 +43,48 @@ def measured_over_time(
     ax.yaxis.set_major_locator(MaxNLocator(integer=True))
     legend(ax)
     ax.set_label(f"Messages in the system over time. {'; '.join(said)}.")
+    return ax
+
+
+def measured_by_predicted(
+    table: pd.DataFrame, goal: float | None = None, ax: Axes | None = None
+) -> Axes:
+    """Measured ÷ predicted, a row per target: a mark per model at the median of the rounds, and a
+    line from the least to the most.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Rows of ``simlib.live.prediction.compared`` about one metric at one load.
+    goal : float, optional
+        How far from 1 it may be; shaded.
+    ax : Axes, optional
+        Where to draw.
+    """
+    ax = prepared(ax)
+    targets = list(dict.fromkeys(table["target"]))
+    # By its place among the models of its target: the first one first.
+    place = table.groupby("target").cumcount()
+    names = ("first model", "second model")
+    said = []
+    for number, name in enumerate(names):
+        rows = table[place == number]
+        if rows.empty:
+            continue
+        at = np.array([targets.index(each) for each in rows["target"]]) + 0.24 * (number - 0.5)
+        colour = COLOURS[1 - number]
+        ax.hlines(at, rows["least"], rows["most"], color=colour, linewidth=2, alpha=0.5)
+        ax.plot(rows["ratio"], at, "os"[number], color=colour, label=name)
+        off = rows.iloc[int((rows["ratio"] - 1).abs().to_numpy().argmax())]
+        said.append(f"{name}: furthest off for {off['target']}, {off['ratio']:.2f}")
+    ax.axvline(1, color="0.4", linewidth=1)
+    if goal is not None:
+        ax.axvspan(1 - goal, 1 + goal, color=COLOURS[2], alpha=0.12, label=f"within {goal:.0%}")
+    ax.set_xscale("log", base=2)
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.set(xlabel="measured ÷ predicted", ylim=(len(targets) - 0.4, -0.6))
+    ax.set_yticks(range(len(targets)), [each.replace("_", " ") for each in targets])
+    ax.grid(axis="y", visible=False)
+    ax.legend(fontsize=9)
+    ax.set_label(f"Measured by predicted, {len(targets)} targets. {'; '.join(said)}.")
     return ax
