@@ -82,7 +82,7 @@ def measured_by_predicted(
         ax.axvspan(1 - goal, 1 + goal, color=COLOURS[2], alpha=0.12, label=f"within {goal:.0%}")
     ax.set_xscale("log", base=2)
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    ax.set(xlabel="measured ÷ predicted", ylim=(len(targets) - 0.4, -0.6))
+    ax.set(xlabel="measured ÷ predicted", ylabel="target", ylim=(len(targets) - 0.4, -0.6))
     ax.set_yticks(range(len(targets)), [each.replace("_", " ") for each in targets])
     ax.grid(axis="y", visible=False)
     ax.legend(fontsize=9)
