@@ -40,7 +40,9 @@ BESIDE = (
     *("simlib.broker.errors", "simlib.broker.options"),
     *("simlib.calls.errors", "simlib.calls.sample", "simlib.calls.tasks"),
     *("simlib.live.measure", "simlib.live.survival", "simlib.live.threads"),
-    *("simlib.live.target", "simlib.live.targets", "simlib.live.prediction", "simlib.live.events"),
+    *("simlib.live.live_run", "simlib.live.open_loop", "simlib.live.prediction"),
+    *("simlib.live.target", "simlib.live.targets.queues", "simlib.live.targets.postgres"),
+    *("simlib.live.targets.rabbitmq", "simlib.live.targets.http", "simlib.live.events"),
 )
 """Modules with a page of their own, beside the rooms: formats, trees of errors, what is run."""
 

@@ -25,7 +25,7 @@ from .consuming import consume
 from .open_loop import Log, Sending, clock, drive, fastest
 from .target import Taken, Target, unpack
 
-__all__ = ["RECEIVED", "SENT", "main"]
+__all__ = ["LINGER", "RECEIVED", "SENT", "Child", "main"]
 
 SENT = ("number", "sent", "returned")
 """Columns of the log of whoever sends."""
