@@ -148,7 +148,7 @@ def _latest(
             "released": released[message],
             "start": start[message],
             "end": end[message],
-            "by": labels.get("subscriber", unknown)[message],
+            "by": labels.get("subscriber", labels.get("consumer", unknown))[message],
             "outcome": outcome[message],
             "cause": "",
         }
