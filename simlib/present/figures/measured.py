@@ -85,6 +85,6 @@ def measured_by_predicted(
     ax.set(xlabel="measured ÷ predicted", ylabel="target", ylim=(len(targets) - 0.4, -0.6))
     ax.set_yticks(range(len(targets)), [each.replace("_", " ") for each in targets])
     ax.grid(axis="y", visible=False)
-    ax.legend(fontsize=9)
+    ax.legend(ncols=3, fontsize=9, loc="upper center", bbox_to_anchor=(0.4, -0.14))
     ax.set_label(f"Measured by predicted, {len(targets)} targets. {'; '.join(said)}.")
     return ax
