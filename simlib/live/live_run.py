@@ -166,7 +166,9 @@ class LiveRun:
             raise ValueError(f"target: {problem}")
         if not 0 < self.most <= 600:
             raise ValueError(f"most must be > 0 s and <= 600 s, got {self.most!r}")
-        if target.host not in ("127.0.0.1", "localhost", "::1") and not self.elsewhere:
+        # A server's host may be a directory with its socket.
+        here = target.host in ("127.0.0.1", "localhost", "::1") or target.host.startswith("/")
+        if not here and not self.elsewhere:
             raise ValueError(
                 f"target is on {target.host}, and not on this machine: give elsewhere=True if that "
                 "is meant"
@@ -212,17 +214,19 @@ class LiveRun:
         works = draw(scenario.service.blocks(env.stream("service")), len(due))
         given = dict(scenario)
         maxsize = given.get("capacity") or 0
+        senders = SENDERS if target.calls else 1
+        warm = 1 if target.calls else min(WARM, maxsize or WARM)
         with crew(target, self.where) as team, target.made(team.directory, maxsize) as where:
             team.plan(
                 due,
                 works,
                 where=where,
                 maxsize=maxsize,
-                senders=SENDERS if target.calls else 1,
-                warm=1 if target.calls else min(WARM, maxsize or WARM),
+                senders=senders,
+                warm=warm,
                 batch_size=given.get("batch_size", 1),
             )
-            running = _Running(team, len(due), given["consumers"])
+            running = _Running(team, len(due), senders * warm, given["consumers"])
             ended = running.run(min(self.most, given.get("duration") or inf))
             team.end()
             team.check()
@@ -271,8 +275,8 @@ class LiveRun:
 class _Running:
     """The processes of one run, from their start to their end."""
 
-    def __init__(self, team: Crew, messages: int, consumers: int) -> None:
-        self.team, self.messages, self.consumers = team, messages, consumers
+    def __init__(self, team: Crew, messages: int, warm: int, consumers: int) -> None:
+        self.team, self.messages, self.warm, self.consumers = team, messages, warm, consumers
         self.start = 0.0
         self.told: Mapping[str, float] = {}
         self._sent = "sent"
@@ -296,10 +300,9 @@ class _Running:
                 self._received.append(str(team.start("receive", first, each)))
             driver = team.start("send")
             self._sent = str(driver)
-        crew_of = {driver, *map(int, self._received)}
-        team.must("the start", lambda: all(team.said("ready", each) for each in crew_of))
-        if not target.calls:
-            team.must("the warm-up", lambda: self._done(warm=True))
+        everyone = {driver, *map(int, self._received)}
+        team.must("the start", lambda: all(team.said("ready", each) for each in everyone))
+        team.must("the warm-up", self._warmed_up)
         self.start = clock() + LEAD
         team.go(self.start)
         team.wait("the run", self._done, most + LEAD, every=0.02)
@@ -307,22 +310,21 @@ class _Running:
         self.told = team.said("sent", driver) or {}
         return ended
 
-    def _done(self, warm: bool = False) -> bool:
-        """Whether all that was sent is done; of the warm-up, whether that is."""
-        team = self.team
-        if self.team.target.calls:
-            if team.length(self._sent, SENT) < self.messages:
-                return False
-            return bool((team.rows(self._sent, SENT)["number"] >= 0).sum() >= self.messages)
-        rows = sum(team.length(each, RECEIVED) for each in self._received)
-        sent = team.rows(self._sent, SENT) if warm or rows >= self.messages // 2 else None
-        if sent is None:
+    def _warmed_up(self) -> bool:
+        """Whether everything that was sent before time begins is done."""
+        return sum(self.team.length(each, RECEIVED) for each in self._received) >= self.warm
+
+    def _done(self) -> bool:
+        """Whether all that was sent is done."""
+        team, warm = self.team, self.warm
+        if team.length(self._sent, SENT) < warm + self.messages:
             return False
-        if warm:
-            return rows >= len(sent["number"]) > 0
-        real = sent["number"] >= 0
-        dropped = np.isnan(sent["returned"][real]).sum()
-        if real.sum() < self.messages or rows < self.messages - dropped:
+        if team.target.calls:
+            return True
+        returned = team.rows(self._sent, SENT)["returned"]
+        dropped = int(np.isnan(returned).sum())
+        rows = sum(team.length(each, RECEIVED) for each in self._received)
+        if rows < warm + self.messages - dropped:
             return False
         done = {
             number
@@ -330,7 +332,7 @@ class _Running:
             for number in team.rows(each, RECEIVED)["number"].tolist()
             if number >= 0
         }
-        return bool(len(done) >= self.messages - dropped)
+        return len(done) >= self.messages - dropped
 
     def columns(self, ended: float) -> tuple[dict[str, Floats], dict[str, Floats]]:
         """The logs without the warm-up, with time counted from the start (s)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -41,7 +42,8 @@ class Postgres(Target):
         from psycopg.conninfo import conninfo_to_dict
 
         known = conninfo_to_dict(self.server)
-        return str(known.get("hostaddr") or known.get("host") or "127.0.0.1")
+        named = known.get("hostaddr") or os.environ.get("PGHOSTADDR") or known.get("host")
+        return str(named or os.environ.get("PGHOST") or "localhost")
 
     @property
     def processes(self) -> bool:
