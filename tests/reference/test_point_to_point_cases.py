@@ -293,6 +293,23 @@ def _at_an_instant(case: dict[str, Any]) -> list[Experiment]:
     return [Experiment(scenario, metrics)]
 
 
+def _fork_join(case: dict[str, Any]) -> list[Experiment]:
+    """A request is done when both queues are done with it, which have the same arrivals."""
+    p = case["parameters"]
+    assert p["branches"] == 2
+    other_service = Exponential(1 / p["mu"])
+
+    def both(result: Result) -> float:
+        arrivals = result.columns["created"]
+        works = other_service.sample(np.random.default_rng([result.seed, 2]), len(arrivals))
+        other = _queue(p, interarrival=Trace(arrivals), service=Replay(works)).run(result.seed)
+        done = np.fmax(result.columns["finished"], other.columns["finished"])
+        return float((done - arrivals)[result.warmup :].mean())
+
+    scenario = _queue(p, messages=260_000, warmup=2_000)
+    return [Experiment(scenario, {"W": both})]
+
+
 def _given_latencies(case: dict[str, Any]) -> list[Experiment]:
     sample = case["parameters"]["sample"]
     scenario = PointToPoint(
@@ -368,6 +385,7 @@ EXPRESSED: dict[str, Recipe] = {
     "e2m1-080": _steady(360_000),
     "e2e2-080": _steady(1_000_000),
     "mminf-14": _steady(200_000, consumers=lambda p: 80),
+    "forkjoin2-080": _fork_join,
     "littles-law-path": _littles_law,
     "percentile-definition": _given_latencies,
     "time-vs-customer-average": _given_steps,
