@@ -151,7 +151,7 @@ EXPRESSED: dict[str, Callable[[], dict[str, Any]]] = {
 )
 def test_a_policy_does_what_is_known(case_id: str, metric: str) -> None:
     found, expected = EXPRESSED[case_id]()[metric], CASES[case_id]["expected"][metric]
-    if isinstance(expected, list) or case_id == "backoff-jitter" and np.isscalar(found):
+    if isinstance(expected, list) or (case_id == "backoff-jitter" and np.isscalar(found)):
         assert found == expected
     elif case_id == "backoff-jitter":
         # The known mean is one of rounds, too; its error is taken to be like ours.
