@@ -21,10 +21,12 @@ from .pipeline import Pipeline, Station
 from .point_to_point import PointToPoint
 from .publish_subscribe import PublishSubscribe
 from .sync_async import SyncVsAsync
+from .topology import Binding, Exchange, Group, Queue, Topology
 
 __all__ = [
     "ApiStyles",
     "Backoff",
+    "Binding",
     "Calling",
     "Case",
     "ClosedLoop",
@@ -33,7 +35,9 @@ __all__ = [
     "DeliveryGuarantees",
     "Engine",
     "EventDriven",
+    "Exchange",
     "FromParts",
+    "Group",
     "Hedging",
     "Incident",
     "InvariantError",
@@ -44,8 +48,10 @@ __all__ = [
     "Progress",
     "PublishSubscribe",
     "PublishingScenario",
+    "Queue",
     "Scenario",
     "Station",
     "SyncVsAsync",
+    "Topology",
     "parameter",
 ]

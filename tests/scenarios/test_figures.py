@@ -24,6 +24,7 @@ from simlib.scenarios import (
     PublishSubscribe,
     Scenario,
     SyncVsAsync,
+    Topology,
 )
 
 SCENARIOS = [
@@ -38,6 +39,7 @@ SCENARIOS = [
     Pipeline(messages=50),
     DeliveryGuarantees(messages=50),
     PublishSubscribe(messages=50),
+    Topology(messages=50),
     EventDriven(messages=50),
     FromParts(messages=50, one_lock=True),
     Consistency(messages=50),

@@ -36,6 +36,7 @@ from simlib.scenarios import (
     PublishSubscribe,
     Scenario,
     SyncVsAsync,
+    Topology,
 )
 from simlib.values import Value
 
@@ -55,6 +56,7 @@ SCENARIOS: list[type[Scenario]] = [
         PointToPoint,
         PublishSubscribe,
         SyncVsAsync,
+        Topology,
     )
 ]
 each = pytest.mark.parametrize("scenario", SCENARIOS)
