@@ -8,12 +8,13 @@ one or the other: it closes the connection, and the caller can't tell which of t
 from __future__ import annotations
 
 import asyncio
+import socket
 from asyncio import Queue, StreamReader, StreamWriter
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from math import isfinite
 from random import Random
-from threading import Event, Thread
+from threading import Thread
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -28,8 +29,10 @@ PIECES: Final = 64
 class Line:
     """A line to a server; :func:`line` makes one."""
 
-    def __init__(self, port: int, rtt: float, requests: float, replies: float, seed: int) -> None:
-        self.url = ""
+    def __init__(
+        self, url: str, port: int, rtt: float, requests: float, replies: float, seed: int
+    ) -> None:
+        self.url = url
         """Where the server is, as seen from this end."""
         self.lost = 0
         """How many requests and replies were lost."""
@@ -39,24 +42,32 @@ class Line:
         self._replies = replies
         self._luck = Random(seed)
 
-    async def serve(self, listening: Callable[[], None], end: asyncio.Event) -> None:
-        """Listen, say so, and close everything at the end."""
-        server = await asyncio.start_server(self._connect, "127.0.0.1", 0)
-        self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        listening()
-        await end.wait()
-        server.close()
-        # Connections of this very moment have an owner only some rounds of the loop later.
-        for _ in range(10):
-            await asyncio.sleep(0)
-        while others := asyncio.all_tasks() - {asyncio.current_task()}:
-            await _cancelled(others)
-        await asyncio.sleep(0)  # what was aborted is closed in the loop's next round
+    async def serve(self, listening: socket.socket, end: asyncio.Event) -> None:
+        """Take connections until the end, and close everything then."""
+        # Not asyncio's server: what it has just accepted when it is closed stays open.
+        loop = asyncio.get_running_loop()
+        connections: list[tuple[socket.socket, asyncio.Task[None]]] = []
 
-    async def _connect(self, reader: StreamReader, writer: StreamWriter) -> None:
+        def accept() -> None:
+            with suppress(OSError):  # the caller has left already
+                accepted, _ = listening.accept()
+                accepted.setblocking(False)
+                connections.append((accepted, loop.create_task(self._connect(accepted))))
+
+        loop.add_reader(listening, accept)
+        await end.wait()
+        loop.remove_reader(listening)
+        await _cancelled({task for _, task in connections})
+        await asyncio.sleep(0)  # what was aborted is closed in the loop's next round
+        for accepted, _ in connections:
+            accepted.close()
+
+    async def _connect(self, accepted: socket.socket) -> None:
         """One connection, from its opening, which takes a round trip, until something ends it."""
-        writers = [writer]
+        writers: list[StreamWriter] = []
         try:
+            reader, writer = await asyncio.open_connection(sock=accepted)
+            writers.append(writer)
             await asyncio.sleep(self._rtt)
             there, back = await asyncio.open_connection("127.0.0.1", self._port)
             writers.append(back)
@@ -190,23 +201,22 @@ def line(
     for name, part in (("requests", requests), ("replies", replies)):
         if isinstance(part, bool) or not isinstance(part, int | float) or not 0 <= part <= 1:
             raise ValueError(f"{name} must be a number from 0 to 1, got {part!r}")
-    made = Line(address.port, rtt, requests, replies, seed)
-    loop, end, listening = asyncio.new_event_loop(), asyncio.Event(), Event()
+    end, loop = asyncio.Event(), asyncio.SelectorEventLoop()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.setblocking(False)
+        there = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        made = Line(there, address.port, rtt, requests, replies, seed)
 
-    def run() -> None:
+        def run() -> None:
+            try:
+                loop.run_until_complete(made.serve(listening, end))
+            finally:
+                loop.close()
+
+        thread = Thread(target=run, name="simlib-line", daemon=True)
+        thread.start()
         try:
-            loop.run_until_complete(made.serve(listening.set, end))
+            yield made
         finally:
-            loop.close()
-            listening.set()
-
-    thread = Thread(target=run, name="simlib-line", daemon=True)
-    thread.start()
-    listening.wait()
-    if not made.url:
-        raise OSError("no port is free on 127.0.0.1")
-    try:
-        yield made
-    finally:
-        loop.call_soon_threadsafe(end.set)
-        thread.join()
+            loop.call_soon_threadsafe(end.set)
+            thread.join()
