@@ -13,6 +13,7 @@ from .client import HttpService
 from .policies import BreakerOpenError, Policies, PolicyAdapter
 from .proxy import Line, line
 from .server import Server, application, serve
+from .tasks import measure_task
 from .wrapped import Slowed, Traced
 
 __all__ = [
@@ -26,5 +27,6 @@ __all__ = [
     "Traced",
     "application",
     "line",
+    "measure_task",
     "serve",
 ]

@@ -52,6 +52,8 @@ class Line:
             with suppress(OSError):  # the caller has left already
                 accepted, _ = listening.accept()
                 accepted.setblocking(False)
+                # Else the end of a reply waits for an ACK, which takes its time on purpose.
+                accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 connections.append((accepted, loop.create_task(self._connect(accepted))))
 
         loop.add_reader(listening, accept)
