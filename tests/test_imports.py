@@ -88,6 +88,7 @@ OWNERS: dict[str, set[str]] = {
     "waitress": {"live"},
     "werkzeug": {"live"},  # what Flask stands on
     "requests": {"live"},
+    "urllib3": {"live"},  # what requests stands on
     "strawberry": {"live"},
     "graphql": {"calls"},  # Parser and executor; lazily, when the first query comes.
     "psycopg": {"live", "queues"},  # A real server is a queue, too; lazily, as all of these.

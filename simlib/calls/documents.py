@@ -77,6 +77,23 @@ class Collection:
         """What a new document must say."""
         return frozenset(self.fields) - frozenset(self.defaults)
 
+    @property
+    def document(self) -> Schema:
+        """What a caller reads, in JSON Schema."""
+        properties = {"id": {**ID, "readOnly": True}, **self.fields}
+        return {"type": "object", "properties": properties, "required": ["id", *self.fields]}
+
+    @property
+    def patch(self) -> Mapping[str, Schema]:
+        """What a merge patch may set; what has a default may be null."""
+        return {name: self._nullable(name, schema) for name, schema in self.fields.items()}
+
+    def _nullable(self, name: str, schema: Schema) -> Schema:
+        if name not in self.defaults:
+            return schema
+        more = {"enum": (*schema["enum"], None)} if "enum" in schema else {}
+        return {**schema, "type": (schema["type"], "null"), **more}
+
     def new(self, body: Any) -> dict[str, Any]:
         """The values of a document to be, complete.
 

@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from .documents import CUSTOMERS, ORDERS, PRODUCTS, Collection, is_id
+from .documents import CUSTOMERS, ORDERS, PRODUCTS, Collection, Schema, is_id
 from .errors import (
     BadRequestError,
     HttpError,
@@ -84,6 +84,14 @@ input NewOrder {{ customer: ID! product: ID! quantity: Int! status: Status note:
 input OrderChange {{ customer: ID product: ID quantity: Int status: Status note: String }}
 """
 
+_ANSWER: Schema = {
+    "type": "object",
+    "properties": {
+        "data": {"type": ["object", "null"]},
+        "errors": {"type": "array", "items": {"type": "object", "required": ["message"]}},
+    },
+}
+
 T = TypeVar("T")
 
 
@@ -95,7 +103,23 @@ def routes(batched: bool) -> list[Route]:
 
     # Whether it writes is known only once it is parsed.
     summary = "a query or a mutation, as its text says"
-    return [Route("POST", "/graphql", does, summary, writes=True, keyed=True, takes=(JSON,))]
+    return [
+        Route(
+            *("POST", "/graphql", does, summary),
+            writes=True,
+            keyed=True,
+            takes=(JSON,),
+            fields={
+                "query": {"type": "string"},
+                "variables": {"type": ("object", "null")},
+                "operationName": {"type": ("string", "null")},
+            },
+            more=True,
+            required=frozenset(["query"]),
+            gives=_ANSWER,
+            refuses={400: {**_ANSWER, "required": ["errors"]}},
+        )
+    ]
 
 
 class _Context:

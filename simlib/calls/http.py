@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote
 
@@ -22,7 +23,17 @@ from .errors import (
 from .request import Reply, Request
 from .session import ANY, Expected, Session
 
-__all__ = ["JSON", "MERGE_PATCH", "Call", "Route", "Router", "answer", "etag", "unchanged"]
+__all__ = [
+    "CONDITIONS",
+    "JSON",
+    "MERGE_PATCH",
+    "Call",
+    "Route",
+    "Router",
+    "answer",
+    "etag",
+    "unchanged",
+]
 
 JSON: Final = "application/json"
 MERGE_PATCH: Final = "application/merge-patch+json"
@@ -33,6 +44,17 @@ MOST_PARAMETERS: Final = 50
 
 _TAG = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
 _TAGS = re.compile(rf"{_TAG}(?:[ \t]*,[ \t]*{_TAG})*")
+
+TAGS: Final[Schema] = MappingProxyType(
+    # Of what can be in a header only the letters that all who send one agree on.
+    {
+        "type": "string",
+        "pattern": r'^(\*|"[!#-~]*"( ?, ?"[!#-~]*")*)$',
+        "examples": ('"022"', "*"),
+    }
+)
+CONDITIONS: Final = MappingProxyType({"if-match": TAGS, "if-none-match": TAGS})
+"""The headers by which a caller says of which revision it speaks."""
 
 
 def etag(revision: int) -> str:
@@ -150,16 +172,24 @@ class Route:
         Whether it may change anything.
     keyed : bool
         Whether it heeds an ``Idempotency-Key``.
-    query : mapping of str to str
-        The parameters it knows, and what they mean.
+    query, headers : mapping of str to Schema
+        The parameters and the headers that it heeds.
     takes : sequence of str
         Media types of the body it wants; none, if it wants no body.
     fields : mapping of str to Schema
         What the body may say, where it is an object of fields.
+    more : bool
+        Whether it may say more, which is passed over.
     required : frozenset of str
-        What the body must say.
+        Fields of the body, and headers, that must be there.
     replies : sequence of int
         The statuses of success.
+    gives : Schema, optional
+        What the body of such a reply is.
+    says : sequence of str
+        Headers of such a reply.
+    refuses : mapping of int to Schema
+        Refusals that can come as other JSON than a problem, by status.
     """
 
     method: str
@@ -168,11 +198,45 @@ class Route:
     summary: str
     writes: bool = False
     keyed: bool = False
-    query: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, Schema] = field(default_factory=dict)
+    headers: Mapping[str, Schema] = field(default_factory=dict)
     takes: Sequence[str] = ()
     fields: Mapping[str, Schema] = field(default_factory=dict)
+    more: bool = False
     required: frozenset[str] = frozenset()
     replies: Sequence[int] = (200,)
+    gives: Schema | None = None
+    says: Sequence[str] = ()
+    refuses: Mapping[int, Schema] = field(default_factory=dict)
+
+    @property
+    def body(self) -> Schema:
+        """What the body must be, in JSON Schema; an object of fields, where it has some."""
+        if not self.fields:
+            return {"type": "object"}
+        required = [name for name in self.fields if name in self.required]
+        return {
+            "type": "object",
+            "properties": self.fields,
+            **({"required": required} if required else {}),
+            "additionalProperties": self.more,
+        }
+
+    @property
+    def refusals(self) -> list[int]:
+        """The statuses that a caller must reckon with, but for those that any request can have."""
+        found = {400}
+        if "{id}" in self.path:
+            found.add(404)
+        if self.takes:
+            found |= {413, 415, 422}
+        if self.writes:
+            found.add(409)
+        if self.headers:
+            found.add(412)
+        if "if-match" in self.required:
+            found.add(428)
+        return sorted(found)
 
     def read(self, request: Request, query: str, largest: int) -> tuple[dict[str, str], Any]:
         """The query's parameters and the body's value.

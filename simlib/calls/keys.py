@@ -13,16 +13,22 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from types import MappingProxyType
+from typing import Final
 
-from .documents import COLLECTIONS
+from .documents import COLLECTIONS, Schema
 from .errors import BadRequestError, ConflictError, NotFoundError, UnprocessableError
 from .request import Reply, Request
 from .session import Session
 
-__all__ = ["LONGEST", "once"]
+__all__ = ["KEY", "LONGEST", "once"]
 
 LONGEST = 255
 """The most characters of a key."""
+KEY: Final[Schema] = MappingProxyType(
+    {"type": "string", "pattern": "^[!-~]([ -~]*[!-~])?$", "maxLength": LONGEST}
+)
+"""What a key may be; spaces around it would not survive the way."""
 
 
 def once(session: Session, request: Request, answer: Callable[[], Reply]) -> Reply:

@@ -2,22 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from .documents import CUSTOMERS, ORDERS, PRODUCTS, Collection, is_id
+from .documents import CUSTOMERS, ID, ORDERS, PRODUCTS, Collection, Schema, is_id
 from .errors import BadRequestError, PreconditionRequiredError
-from .http import JSON, MERGE_PATCH, Call, Route, answer
+from .http import CONDITIONS, JSON, MERGE_PATCH, Call, Route, answer
 from .request import Reply
 
 __all__ = ["LARGEST_PAGE", "USUAL_PAGE", "routes"]
 
 USUAL_PAGE, LARGEST_PAGE = 20, 100
 
-_LIST = {
-    "limit": f"the most documents of a page, {LARGEST_PAGE} at most; {USUAL_PAGE} if not given",
-    "offset": "how many to leave out; new documents push old ones onto the next page again",
-    "after": "only what comes after this id; empty: from the start, and go on by ids",
-    "ids": "these documents, in this order, with a comma between; what is missing is left out",
+_IDS = rf"^[1-9][0-9]{{0,17}}(,[1-9][0-9]{{0,17}}){{0,{LARGEST_PAGE - 1}}}$"
+_LIST: Mapping[str, Schema] = {
+    "limit": {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": LARGEST_PAGE,
+        "default": USUAL_PAGE,
+        "description": "the most documents of a page",
+    },
+    "offset": {
+        "type": "integer",
+        "minimum": 0,
+        "maximum": 10**18 - 1,
+        "description": "how many to leave out; new documents push old ones onto the next page",
+    },
+    "after": {
+        "type": "string",
+        "pattern": "^([1-9][0-9]{0,17})?$",
+        "description": "only what comes after this id; empty: from the start, and go on by ids; "
+        "not beside offset",
+    },
+    "ids": {
+        "type": "string",
+        "pattern": _IDS,
+        "description": "these documents, in this order, with a comma between; what is missing is "
+        "left out; stands alone",
+    },
 }
 
 
@@ -32,10 +54,19 @@ def _routes_of(collection: Collection) -> list[Route]:
     def bound(does: Callable[[Collection, Call], Reply]) -> Callable[[Call], Reply]:
         return lambda call: does(collection, call)
 
-    name, fields = collection.name, collection.fields
+    name, fields = collection.name, dict(collection.fields)
+    own: dict[str, Schema] = {"id": {**ID, "readOnly": True}}
+    one_of_them = {"$ref": f"#/components/schemas/{name}"}
     many, one = f"/{name}", f"/{name}/{{id}}"
     return [
-        Route("GET", many, bound(_list), f"{name}, the newest first", query=_LIST),
+        Route(
+            *("GET", many, bound(_list), f"{name}, the newest first"),
+            query=_LIST,
+            headers=CONDITIONS,
+            replies=(200, 304),
+            gives={"type": "array", "items": one_of_them},
+            says=("etag", "link"),
+        ),
         Route(
             *("POST", many, bound(_create), f"one more of the {name}"),
             writes=True,
@@ -44,26 +75,39 @@ def _routes_of(collection: Collection) -> list[Route]:
             fields=fields,
             required=collection.required,
             replies=(201,),
+            gives=one_of_them,
+            says=("etag", "location"),
         ),
-        Route("GET", one, bound(_read), f"one of the {name}"),
+        Route(
+            *("GET", one, bound(_read), f"one of the {name}"),
+            headers=CONDITIONS,
+            replies=(200, 304),
+            gives=one_of_them,
+            says=("etag",),
+        ),
         Route(
             *("PUT", one, bound(_replace), f"replace one of the {name}; needs If-Match"),
             writes=True,
+            headers=CONDITIONS,
             takes=(JSON,),
-            fields=fields,
-            required=frozenset(fields),
+            fields=own | fields,
+            required=frozenset(fields) | {"if-match"},
             replies=(204,),
+            says=("etag",),
         ),
         Route(
             *("PATCH", one, bound(_change), f"change some fields of one of the {name}"),
             writes=True,
+            headers=CONDITIONS,
             takes=(MERGE_PATCH, JSON),
-            fields=fields,
+            fields=own | dict(collection.patch),
             replies=(204,),
+            says=("etag",),
         ),
         Route(
             *("DELETE", one, bound(_delete), f"delete one of the {name}"),
             writes=True,
+            headers=CONDITIONS,
             replies=(204,),
         ),
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .documents import ID, ORDERS, checked
+from .documents import ID, ORDERS, Schema, checked
 from .errors import NotFoundError
 from .http import JSON, Call, Route, answer
 from .request import Reply
@@ -14,6 +14,22 @@ _PAGE = {
     "limit": {"type": "integer", "minimum": 1, "maximum": LARGEST_PAGE},
     "offset": {"type": "integer", "minimum": 0, "maximum": 10**18 - 1},
 }
+_NAMED: Schema = {
+    "type": "object",
+    "properties": {"name": {"type": "string"}},
+    "required": ["name"],
+}
+_OVERVIEW: Schema = {
+    "type": "object",
+    "properties": {
+        "id": ID,
+        **{name: ORDERS.fields[name] for name in ("quantity", "status")},
+        "customer": _NAMED,
+        "product": _NAMED,
+    },
+    "required": ["id", "quantity", "status", "customer", "product"],
+}
+_DONE: Schema = {"type": "object", "properties": {"id": ID}, "required": ["id"]}
 _STATUS = {"id": ID, "status": ORDERS.fields["status"]}
 
 
@@ -25,11 +41,13 @@ def routes() -> list[Route]:
             takes=(JSON,),
             fields={"id": ID},
             required=frozenset(["id"]),
+            gives=_OVERVIEW,
         ),
         Route(
             *("POST", "/rpc/listOrders", _list, "the newest orders with their names"),
             takes=(JSON,),
             fields=_PAGE,
+            gives={"type": "array", "items": _OVERVIEW},
         ),
         Route(
             *("POST", "/rpc/createOrder", _create, "one more order"),
@@ -38,6 +56,7 @@ def routes() -> list[Route]:
             takes=(JSON,),
             fields=ORDERS.fields,
             required=ORDERS.required,
+            gives=_DONE,
         ),
         Route(
             *("POST", "/rpc/changeStatus", _change_status, "set the status of an order"),
@@ -46,6 +65,7 @@ def routes() -> list[Route]:
             takes=(JSON,),
             fields=_STATUS,
             required=frozenset(_STATUS),
+            gives=_DONE,
         ),
     ]
 

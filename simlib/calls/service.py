@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
-from . import graphql, keys, rest, rpc
+from . import graphql, keys, openapi, rest, rpc
 from .errors import HttpError, InternalServerError
 from .http import Call, Route, Router, unchanged
 from .request import Queries, Reply, Request
@@ -36,7 +36,8 @@ class ShopService:
             raise ValueError(f"largest must be a whole number of bytes from 1 on, got {largest!r}")
         self.shop = shop
         self.largest = largest
-        self.router = Router([*rest.routes(), *rpc.routes(), *graphql.routes(batched)])
+        routes = [*rest.routes(), *rpc.routes(), *graphql.routes(batched)]
+        self.router = Router([*routes, openapi.route("A shop", routes)])
 
     @property
     def routes(self) -> tuple[Route, ...]:

@@ -8,7 +8,7 @@ on the wire with heads, and the queries made. ``Traffic.seconds`` turns that int
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
@@ -134,8 +134,12 @@ class Conversation:
             replies += self._round(requests[first : first + places])
         return replies
 
+    def send(self, requests: Sequence[Request]) -> list[Reply]:
+        """The replies to requests that are under way at once."""
+        return [self.service.handle(request) for request in requests]
+
     def _round(self, requests: tuple[Request, ...]) -> list[Reply]:
-        replies = [self.service.handle(request) for request in requests]
+        replies = self.send(requests)
         for request, reply in zip(requests, replies, strict=True):
             if not reply.ok:
                 raise RuntimeError(f"{request.method} {request.target}: {reply.body!r}")

@@ -5,6 +5,7 @@ headers of a message or request does the same for a program. Nothing here is nee
 
 - :mod:`~simlib.tracing.context`: W3C trace context
 - :mod:`~simlib.tracing.spans`: a span, and those of a run
+- :mod:`~simlib.tracing.recording`: spans of what really happens, timed while it runs
 - :mod:`~simlib.tracing.measures`: self time; rate, errors and duration; the service map
 - :mod:`~simlib.tracing.export`: OTLP/JSON, and Chrome JSON for Perfetto
 """
@@ -22,12 +23,15 @@ from .measures import (
     self_times,
     service_map,
 )
+from .recording import OpenSpan, Recorder
 from .spans import Kind, Parties, Span
 
 __all__ = [
     "Edge",
     "Kind",
+    "OpenSpan",
     "Parties",
+    "Recorder",
     "Rise",
     "ServiceFigures",
     "Span",

@@ -11,7 +11,7 @@ from ...analysis.result import Result
 from ...live.threads import ThreadedRun
 from ..pictures import COLOURS, legend, prepared, thinned
 
-__all__ = ["measured_by_predicted", "measured_over_time"]
+__all__ = ["measured_and_predicted", "measured_by_predicted", "measured_over_time"]
 
 
 def measured_over_time(
@@ -87,4 +87,49 @@ def measured_by_predicted(
     ax.grid(axis="y", visible=False)
     ax.legend(ncols=3, fontsize=9, loc="upper center", bbox_to_anchor=(0.4, -0.14))
     ax.set_label(f"Measured by predicted, {len(targets)} targets. {'; '.join(said)}.")
+    return ax
+
+
+def measured_and_predicted(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """What was measured, a mark for each run, on a bar as long as was predicted.
+
+    Parameters
+    ----------
+    table : DataFrame
+        A row for each run: ``way``, and ``predicted`` and ``measured`` times (s).
+    ax : Axes, optional
+        Where to draw.
+    """
+    ax, said, names = prepared(ax), [], []
+    for place, (name, runs) in enumerate(table.groupby("way", sort=False)):
+        predicted, measured = runs["predicted"].iloc[0], runs["measured"]
+        first = not names
+        ax.barh(
+            place, predicted, color=COLOURS[0], alpha=0.35, label="predicted" if first else None
+        )
+        ax.plot(
+            measured,
+            [place] * len(measured),
+            linestyle="none",
+            marker="|",
+            markersize=16,
+            markeredgewidth=2,
+            color=COLOURS[1],
+            label="measured" if first else None,
+        )
+        ratio = measured.median() / predicted
+        ax.annotate(
+            f"  × {ratio:.2f}", (max(measured.max(), predicted), place), va="center", fontsize=10
+        )
+        names.append(str(name))
+        said.append(
+            f"{name}: {quantity(measured.median(), 's')}, predicted {quantity(predicted, 's')}"
+        )
+    low, high = table[["predicted", "measured"]].to_numpy().min(), table["measured"].max()
+    ax.set(xscale="log", xlim=(low / 2, 2 * high), xlabel="time (s)", yticks=range(len(names)))
+    ax.set_yticklabels(names)
+    ax.yaxis.set_inverted(True)
+    ax.grid(visible=False, axis="y")
+    legend(ax)
+    ax.set_label(f"Measured times, the median of the runs, and predicted ones. {'; '.join(said)}.")
     return ax
