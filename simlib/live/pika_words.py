@@ -90,7 +90,8 @@ def connect(url: str, parameters: Any = None) -> Any:
         parameters.heartbeat = 0
     try:
         return pika.BlockingConnection(parameters)
-    except pika.exceptions.AMQPConnectionError as error:
+    # ValueError: the server was gone as soon as it had accepted, and the socket has no peer.
+    except (pika.exceptions.AMQPConnectionError, ValueError) as error:
         raise ConnectionError(no_answer(url, error)) from None
 
 

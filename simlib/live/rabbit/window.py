@@ -117,10 +117,9 @@ class WindowPublisher:
             if name in self._held:
                 raise ValueError(f"a message with the id {name!r} is under way")
             self._held[name] = _Message(body, properties)
-            idle = not self._to_send
+            if not self._to_send and self._channel is not None:
+                self._call(self._send)
             self._to_send.append(name)
-        if idle:
-            self._ask()
         return name
 
     def flush(self, timeout: float | None = None) -> None:
@@ -143,11 +142,11 @@ class WindowPublisher:
         if not done:
             raise TimeoutError(f"{len(self._held)} messages unconfirmed after {timeout:g} s")
 
-    def _ask(self) -> None:
-        """Let the connection's thread send what is there, if it has a channel."""
-        connection = self._connection
-        if connection is not None and self._channel is not None:
-            connection.ioloop.add_callback_threadsafe(self._send)
+    def _call(self, what: Any) -> None:
+        """Have something done by the connection's thread, if there is one that turns."""
+        with self._changed:
+            if self._connection is not None:
+                self._connection.ioloop.add_callback_threadsafe(what)
 
     def close(self) -> None:
         """Wait for all confirms, then close the connection."""
@@ -157,9 +156,7 @@ class WindowPublisher:
         finally:
             self._closing = True
             self._wake.set()
-            connection = self._connection
-            if connection is not None:
-                connection.ioloop.add_callback_threadsafe(self._leave)
+            self._call(self._leave)
             self._thread.join(timeout=60)
 
     def __enter__(self) -> Self:
@@ -178,11 +175,12 @@ class WindowPublisher:
             self._progress, self._lost = False, None
             try:
                 self._connect()
-            except Exception as error:  # What pika can't even begin with.
+            except ValueError as error:  # The server was gone as soon as it had accepted.
+                self._lost = error
+            except Exception as error:  # A defect.
                 self._fail(error)
                 return
             with self._changed:
-                self._connection = self._channel = None
                 self.fates[Fate.UNKNOWN] += len(self._sent)
                 self._sent.clear()
                 self._to_send = deque(self._held)
@@ -205,8 +203,15 @@ class WindowPublisher:
             on_open_error_callback=self._over,
             on_close_callback=self._over,
         )
-        self._connection = connection
-        connection.ioloop.start()
+        with self._changed:
+            self._connection = connection
+        try:
+            if not self._closing:
+                connection.ioloop.start()
+        finally:
+            with self._changed:  # Nobody calls into a loop that is closed.
+                self._connection = self._channel = None
+            connection.ioloop.close()
 
     def _over(self, connection: Any, error: Any) -> None:
         self._lost = self._lost or error
