@@ -119,4 +119,3 @@ class OwnThread:
                 f"a {self._what} and its connection belong to one thread, the first that used it; "
                 f"make another {self._what} in this one"
             )
-

@@ -201,7 +201,7 @@ class Consumer:
     def _handle(self, delivery: _Delivery, work: Callable[[Received], object]) -> None:
         if not delivery.channel.is_open:  # Its connection is lost, so it comes again.
             return
-        message, fresh = delivery.message, False
+        message, began, fresh = delivery.message, time.time(), False
 
         def effect() -> str:
             nonlocal fresh
@@ -218,7 +218,7 @@ class Consumer:
             outcome = Outcome.DEAD if message.redelivered else Outcome.FAILED
         else:
             outcome = Outcome.DONE if fresh else Outcome.DOUBLE
-        answer = partial(self._answer, delivery, outcome, time.time())
+        answer = partial(self._answer, delivery, outcome, (began, time.time()))
         with self._lock:
             self._unanswered += 1
         try:
@@ -234,7 +234,7 @@ class Consumer:
 
     # In the connection's thread
 
-    def _answer(self, delivery: _Delivery, outcome: Outcome, done: float) -> None:
+    def _answer(self, delivery: _Delivery, outcome: Outcome, worked: tuple[float, float]) -> None:
         if outcome in (Outcome.DONE, Outcome.DOUBLE):
             delivery.channel.basic_ack(delivery.tag)
         else:
@@ -243,8 +243,9 @@ class Consumer:
         if self._spans is not None:
             message = delivery.message
             published = message.headers.get(PUBLISHED, message.came * 1e6) / 1e6
-            times = (published, message.came, done, time.time())
-            self._spans.received(message.context, times, message.message_id, outcome.value)
+            times = (published, message.came, *worked, time.time())
+            name, source = message.message_id, self.queue
+            self._spans.received(message.context, source, times, name, outcome.value)
 
     def _stay(self) -> None:
         """Be connected until all is closed, or the server is away for too long."""
@@ -304,7 +305,8 @@ class Consumer:
     def _give_up_answers(self) -> None:
         """What was done and could not be acked any more."""
         with self._lock:
-            self.outcomes[Outcome.STALE] += self._unanswered
+            if self._unanswered:
+                self.outcomes[Outcome.STALE] += self._unanswered
             self._unanswered = 0
 
     def close(self) -> None:

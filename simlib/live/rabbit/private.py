@@ -153,14 +153,22 @@ class PrivateBroker:
         self._server = self._run(str(self._programs / "rabbitmq-server"))
         end = time.monotonic() + BOUND
         while True:
-            try:
+            if self._speaks():
                 close(Link(url=self.url).connect())
                 return
-            except ConnectionError:
-                if self._server.poll() is not None or time.monotonic() > end:
-                    said = (self.folder / "output").read_text(encoding="utf-8", errors="replace")
-                    raise ConnectionError(f"the private server did not start: {said}") from None
+            if self._server.poll() is not None or time.monotonic() > end:
+                said = (self.folder / "output").read_text(encoding="utf-8", errors="replace")
+                raise ConnectionError(f"the private server did not start: {said}")
             time.sleep(0.1)
+
+    def _speaks(self) -> bool:
+        """Whether it answers AMQP's greeting; a port may be open before."""
+        try:
+            with socket.create_connection(("127.0.0.1", self._port), timeout=5) as line:
+                line.sendall(b"AMQP\x00\x00\x09\x01")
+                return bool(line.recv(1))
+        except OSError:
+            return False
 
     def stop(self) -> None:
         """Let it end in order (SIGTERM): it writes what it has."""
@@ -229,7 +237,5 @@ class PrivateBroker:
 
 def _free_ports(count: int) -> list[int]:
     with ExitStack() as stack:
-        taken = [
-            stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)
-        ]
+        taken = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
         return [each.getsockname()[1] for each in taken]

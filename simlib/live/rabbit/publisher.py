@@ -130,8 +130,7 @@ class Publisher:
         key = self._key(routing_key)
         name = message_id or str(uuid4())
         trace = context.child() if context else TraceContext.new()
-        started = time.time()
-        instant = {PUBLISHED: round(started * 1e6)}
+        instant = {PUBLISHED: round(time.time() * 1e6)}
         properties = persistent(name, trace.put_into({**(headers or {}), **instant}))
         pauses = self.link.pauses()
         while True:
@@ -148,7 +147,7 @@ class Publisher:
             time.sleep(pause)
         if self._spans is not None:
             parent = context.span_id if context else None
-            self._spans.published(trace, parent, started, time.time(), name)
+            self._spans.published(trace, parent, instant[PUBLISHED] / 1e6, time.time(), name)
         return name
 
     def _key(self, routing_key: str | None) -> str:

@@ -3,7 +3,7 @@
 The publisher puts a trace context into each message's headers, and whoever receives the message
 makes its spans in the same trace, in whatever process it is. The names are those of
 :mod:`simlib.tracing.lives`: ``message`` with ``publish``, ``queue`` and, in the latter,
-``process`` with ``work`` and ``ack``.
+``process`` with ``deliver``, ``work`` and ``ack``, once for each attempt.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterable
 from dataclasses import replace
+from zlib import crc32
 
 from ...tracing import Kind, Span, TraceContext
 
@@ -55,14 +56,19 @@ class SpanRecorder:
     def published(
         self, context: TraceContext, parent_id: str | None, start: float, end: float, name: str
     ) -> None:
-        """Note a message that was confirmed; instants are Unix times (s)."""
+        """Note a message with this id that was confirmed; instants are Unix times (s)."""
         who = self._services[0]
-        self._note(context, parent_id, "message", who, start, end, name)
-        below = context.span_id
-        self._note(context.child(), below, "publish", who, start, end, name, Kind.PRODUCER)
+        self._note(context, parent_id, "message", who, (start, end), name)
+        publish = context.child()
+        self._note(publish, context.span_id, "publish", who, (start, end), name, Kind.PRODUCER)
 
     def received(
-        self, context: TraceContext, times: tuple[float, float, float, float], name: str, fate: str
+        self,
+        context: TraceContext,
+        queue: str,
+        times: tuple[float, float, float, float, float],
+        name: str,
+        outcome: str,
     ) -> None:
         """Note a message that was worked on.
 
@@ -70,22 +76,31 @@ class SpanRecorder:
         ----------
         context : TraceContext
             From its headers.
+        queue : str
+            The queue that it comes from.
         times : tuple
-            When it was published, when it came, when its work was done, when it was acked (s).
+            When it was published, when it came, when its work began, when that was done, when it
+            was acked or given back (Unix times, s).
         name : str
             Its id.
-        fate : str
+        outcome : str
             What became of it.
         """
-        published, came, done, acked = times
+        published, came, began, done, answered = times
         server, worker = self._services[1:]
-        queue, process = context.child(), context.child()
-        failed = fate == "failed"
-        above = context.span_id
-        self._note(queue, above, "queue", server, published, acked, name)
-        self._note(process, queue.span_id, "process", worker, came, acked, name, Kind.CONSUMER)
-        self._note(process.child(), process.span_id, "work", worker, came, done, fate, bad=failed)
-        self._note(process.child(), process.span_id, "ack", worker, done, acked, fate)
+        # The same whenever it comes from this queue: attempts are beneath one span.
+        kept, process = context.numbered_child(crc32(queue.encode())), context.child()
+        self._note(kept, context.span_id, "queue", server, (published, answered), name)
+        above, whole = kept.span_id, (came, answered)
+        self._note(process, above, "process", worker, whole, name, Kind.CONSUMER, outcome)
+        for step, start, end in (
+            ("deliver", came, began),
+            ("work", began, done),
+            ("ack", done, answered),
+        ):
+            said = outcome if step == "work" else ""
+            below = process.child()
+            self._note(below, process.span_id, step, worker, (start, end), name, outcome=said)
 
     def _note(
         self,
@@ -93,14 +108,12 @@ class SpanRecorder:
         parent_id: str | None,
         name: str,
         service: str,
-        start: float,
-        end: float,
-        outcome: str,
+        times: tuple[float, float],
+        message_id: str,
         kind: Kind = Kind.INTERNAL,
-        bad: bool = False,
+        outcome: str = "",
     ) -> None:
-        start, end = start - self.since, end - self.since
-        # Clocks may be set back while one waits.
+        start, end = (instant - self.since for instant in times)
         span = Span(
             context=context,
             parent_id=parent_id,
@@ -108,9 +121,10 @@ class SpanRecorder:
             service=service,
             kind=kind,
             start=start,
-            end=max(start, end),
+            end=max(start, end),  # A clock may be set back.
             outcome=outcome,
-            error=bad,
+            error=outcome in ("failed", "dead"),
+            attributes={"messaging.message.id": message_id},
         )
         with self._lock:
             self._spans.append(span)
@@ -123,14 +137,20 @@ def joined(spans: Iterable[Span]) -> list[Span]:
     happens to the message, wherever that was noted.
     """
     traces: dict[str, list[Span]] = {}
+    one: dict[tuple[str, str], Span] = {}
     for span in spans:
+        place = span.trace_id, span.span_id
+        known = one.get(place, span)
+        start, end = min(known.start, span.start), max(known.end, span.end)
+        one[place] = replace(known, start=start, end=end)
+    for span in one.values():
         traces.setdefault(span.trace_id, []).append(span)
     found: list[Span] = []
     for trace in traces.values():
-        known = {each.span_id for each in trace}
+        there = {each.span_id for each in trace}
         below: dict[str | None, list[Span]] = {}
         for span in trace:
-            below.setdefault(span.parent_id if span.parent_id in known else None, []).append(span)
+            below.setdefault(span.parent_id if span.parent_id in there else None, []).append(span)
         for root in sorted(below.get(None, ()), key=lambda each: each.start):
             found += _tree(root, below)
     return found

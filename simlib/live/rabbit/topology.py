@@ -40,7 +40,8 @@ class WorkQueue:
         check_name("a queue's name", self.dead)
         if not self.name or self.name.startswith("amq."):
             raise ValueError(
-                f"a work queue needs a name of its own, not beginning with 'amq.', got {self.name!r}"
+                "a work queue needs a name of its own, not beginning with 'amq.', got "
+                f"{self.name!r}"
             )
         if self.capacity is not None and self.capacity < 1:
             raise ValueError(f"capacity must be >= 1 message, got {self.capacity!r}")
@@ -117,7 +118,7 @@ class Subscription:
     patterns: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        if isinstance(self.patterns, str) or not self.patterns:
+        if not isinstance(self.patterns, tuple) or not self.patterns:
             raise ValueError(f"patterns must be one or more, in a tuple, got {self.patterns!r}")
         for pattern in self.patterns:
             check_name("a pattern", pattern)

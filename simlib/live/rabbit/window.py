@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple, Self
 from uuid import uuid4
 
-from ...broker.errors import BrokerError, UnroutableError
+from ...broker.errors import UnroutableError
 from ...broker.options import check_content
 from ...tracing import TraceContext
 from ..pika_words import our_error, our_returned, pika_exceptions
@@ -76,8 +76,7 @@ class WindowPublisher:
         """On the present channel, ids by number."""
         self._number = 0
         self._failed: Exception | None = None
-        self._closing = False
-        self._wake = threading.Event()
+        self._closing = threading.Event()
         self._progress = False
         self._connection: Any = None
         self._channel: Any = None
@@ -154,8 +153,7 @@ class WindowPublisher:
             if self._failed is None:
                 self.flush()
         finally:
-            self._closing = True
-            self._wake.set()
+            self._closing.set()
             self._call(self._leave)
             self._thread.join(timeout=60)
 
@@ -171,7 +169,7 @@ class WindowPublisher:
 
     def _stay(self) -> None:
         pauses = self.link.pauses()
-        while not self._closing and self._failed is None:
+        while not self._closing.is_set() and self._failed is None:
             self._progress, self._lost = False, None
             try:
                 self._connect()
@@ -186,14 +184,14 @@ class WindowPublisher:
                 self._to_send = deque(self._held)
             if self._progress:
                 pauses = self.link.pauses()
-            if self._closing:
+            if self._closing.is_set():
                 return
             pause = next(pauses, None)
             if pause is None:
                 self.fates[Fate.GIVEN_UP] += len(self._held)
                 self._fail(self.link.gave_up("publishing", self._lost))
                 return
-            self._wake.wait(pause)
+            self._closing.wait(pause)
 
     def _connect(self) -> None:
         """Be connected until the connection is lost or closed."""
@@ -206,7 +204,7 @@ class WindowPublisher:
         with self._changed:
             self._connection = connection
         try:
-            if not self._closing:
+            if not self._closing.is_set():
                 connection.ioloop.start()
         finally:
             with self._changed:  # Nobody calls into a loop that is closed.

@@ -1,0 +1,81 @@
+"""The tutorial's flaws cost what the record says, on whatever server answers."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from simlib.live.rabbit.flaws import TRIALS
+from simlib.live.rabbit.rates import BASE, measure
+from simlib.live.rabbit.record import Trials, read_rates, read_spans
+
+DATA = Path(__file__).parents[3] / "data"
+CLOSED = "amqp://guest:guest@127.0.0.1:1/%2F"
+
+RECORDED = Trials(DATA, CLOSED).recorded
+
+
+@pytest.mark.parametrize("name", [name for name, each in TRIALS.items() if each.needs == "server"])
+def test_on_a_server_it_is_as_recorded(url: str, name: str) -> None:
+    assert Trials(DATA, url).tried(name) == RECORDED[name]
+
+
+def test_a_debugger_is_open_to_everybody_as_recorded(
+    missing: Callable[[str, str], NoReturn],
+) -> None:
+    if importlib.util.find_spec("flask") is None:
+        missing("flask", 'pip install "simlib[live]"')
+    assert Trials(DATA, CLOSED).tried("debug") == RECORDED["debug"]
+
+
+def test_without_a_server_it_is_the_record_and_says_so() -> None:
+    trials = Trials(DATA, CLOSED)
+    assert "no RabbitMQ answers at 127.0.0.1:1" in trials.says
+    assert "docker run" in trials.says
+    assert trials.says.endswith("Until then all below is what was recorded.")
+    for name, trial in TRIALS.items():
+        if trial.needs != "nothing":
+            assert trials.tried(name) == RECORDED[name]
+    with pytest.raises(ValueError, match=r"a trial is one of old argument, .*got 'luck'"):
+        trials.tried("luck")
+
+
+def test_the_record_is_complete_and_right_loses_nothing() -> None:
+    assert list(RECORDED) == list(TRIALS)
+    for name, findings in RECORDED.items():
+        assert len(findings) == 2, name
+        wrong, right = findings
+        assert right.way == "right"
+        assert (right.lost, right.doubled) == (0, 0)
+        harm = wrong.lost or wrong.doubled or wrong.said
+        assert harm, name
+
+
+def test_the_record_of_rates_and_spans_is_read() -> None:
+    rates = {each.way: each for each in read_rates(DATA)}
+    assert rates[BASE].ratio == 1
+    assert all(0 < each.low <= each.ratio <= each.high for each in rates.values())
+    assert {each.what for each in rates.values()} == {"publish", "consume"}
+    spans = read_spans(DATA)
+    assert {each.service for each in spans} == {"publisher", "RabbitMQ", "consumer"}
+    assert any(each.error for each in spans)
+
+
+def test_a_missing_record_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"python -m simlib\.live\.rabbit\.record"):
+        Trials(tmp_path, CLOSED)
+
+
+def test_each_way_is_measured_once_in_each_round(url: str) -> None:
+    found = measure(url, rounds=1, seconds=0.02)
+    assert [(each.what, each.way) for each in found] == [
+        (each.what, each.way) for each in read_rates(DATA)
+    ]
+    assert all(each.per_second > 0 for each in found)
+    for arguments in ({"rounds": 0}, {"seconds": 0}):
+        with pytest.raises(ValueError, match="rounds must be >= 1 and seconds > 0"):
+            measure(url, **arguments)  # type: ignore[arg-type]
