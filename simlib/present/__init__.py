@@ -23,6 +23,7 @@ from .figures import (
     who_waits,
 )
 from .figures.consistency import crash_points
+from .figures.rabbitmq import lost_by_way, rates_by_way
 from .figures.spans import queue_by_queue, self_time_bars, timeline, who_calls_whom
 from .figures.waterfall import waterfall
 from .learning import Exercise, Prediction
@@ -48,6 +49,7 @@ __all__ = [
     "latencies",
     "latency_over_time",
     "lost_and_doubled",
+    "lost_by_way",
     "mean",
     "measured",
     "measured_over_time",
@@ -56,6 +58,7 @@ __all__ = [
     "panel",
     "queue_by_queue",
     "queue_over_time",
+    "rates_by_way",
     "rates_over_time",
     "self_time_bars",
     "setting",

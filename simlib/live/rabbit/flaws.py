@@ -50,6 +50,14 @@ class Finding(NamedTuple):
     said: str
     """The error; empty: nothing was said."""
 
+    def __str__(self) -> str:
+        parts = []
+        if self.messages:
+            parts.append(f"{self.lost or 'none'} of {self.messages} lost")
+            if self.doubled:
+                parts.append(f"{self.doubled} done twice")
+        return f"{self.way}: {', '.join([*parts, self.said or 'no error'])}"
+
 
 class CrashError(BaseException):
     """Ends a consumer as a crash does: nothing catches it."""

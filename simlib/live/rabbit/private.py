@@ -144,7 +144,7 @@ class PrivateBroker:
 
     def _tell(self, what: str, group: int) -> None:
         assert self._guard.stdin is not None
-        with suppress(BrokenPipeError):
+        with suppress(BrokenPipeError, ValueError):  # ValueError: closed before.
             self._guard.stdin.write(f"{what} {group}\n".encode())
             self._guard.stdin.flush()
 
