@@ -39,7 +39,10 @@ ROOMS: dict[str, set[str]] = {
         *("values", "analysis", "processes", "queues", "broker", "distributions"),
         *("theory", "costs", "stores", "calls", "resilience", "tracing"),
     },
-    "live": {"queues", "broker", "distributions", "analysis", "theory", "costs"},
+    "live": {
+        *("queues", "broker", "distributions", "analysis", "theory", "costs"),
+        *("resilience", "tracing"),
+    },
     "present": {
         *("values", "scenarios", "analysis", "processes", "broker", "distributions", "theory"),
         *("live", "costs", "tracing"),
@@ -61,6 +64,7 @@ SUBROOMS: dict[str, dict[str, set[str]]] = {
         "consistency": {"publish_subscribe", "point_to_point"},
     },
     "queues": {"file": set(), "postgres": set(), "sqlite": set()},
+    "live": {"rabbit": set()},
 }
 
 # The only modules of such a room that know its inner rooms.

@@ -47,6 +47,11 @@ def asking() -> SimpleNamespace:
     return set_up("06", "in_turn")
 
 
+@pytest.fixture(scope="module")
+def confirming() -> SimpleNamespace:
+    return set_up("12")
+
+
 def latency(scenario: PointToPoint | PublishSubscribe, seed: int) -> float:
     return float(scenario.run(seed).summary()["latency_mean"])
 
@@ -228,3 +233,16 @@ def test_a_copy_after_a_tenth_of_a_second_is_early_enough(seed: int) -> None:
         assert found[after, True]["work_mean"] < 0.99 * work
         more = found[after, False]["work_mean"] / work - 1
         assert more == pytest.approx(found[after, False]["hedged"], abs=0.005)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(("network", "window"), [("1.9 ms", 8), ("3.8 ms", 16)])
+def test_a_window_twice_as_large_bears_twice_the_network(
+    confirming: SimpleNamespace, network: str, window: int, seed: int
+) -> None:
+    far = confirming.start.replace(network=confirming.controls["network"][network])
+    took = {
+        most: float(far.replace(unconfirmed=most).run(seed).summary()["confirm_mean"])
+        for most in (window - 2, window - 1, window)
+    }
+    assert took[window] < 0.015 < took[window - 1] < took[window - 2]

@@ -287,6 +287,7 @@ class Consumer:
             connection.process_data_events(time_limit=1.0)
             if gone.is_set():
                 raise ConnectionError(f"the queue {self.queue!r} was deleted")
+        connection.process_data_events(time_limit=0)  # What was asked for just before the end.
 
     def _take(
         self, connection: Any, channel: Any, method: Any, properties: Any, body: bytes

@@ -68,9 +68,9 @@ class Trial:
     """An experiment, and what it needs."""
 
     run: Callable[[str], Iterator[Finding]]
-    """Takes the url of a server."""
+    """Takes the url of a server; where it needs none, any text."""
     needs: Literal["nothing", "server", "own server"]
-    """An own server is started, restarted or killed, or it takes long."""
+    """An own server is started by the trial, which then restarts, kills or starves it."""
 
 
 def error_of(call: Callable[[], object]) -> str:
@@ -329,18 +329,19 @@ class _Forgetful:
         return effect()
 
 
-def long_work(url: str) -> Iterator[Finding]:
+def long_work(_: str) -> Iterator[Finding]:
     """Work that takes longer than the server waits for a heartbeat (of one second)."""
-    link = Link(url=url, heartbeat=1)
-    for way, consume in (("in the callback", _in_callback), ("right", _beside)):
-        with scratch(url) as (channel, queue):
-            with Publisher(queue, Link(url=url)) as publisher:
-                publisher.publish(b"order")
-            done: list[bytes] = []
-            said = error_of(partial(consume, link, queue, done)).partition(":")[0]
-            until(partial(consumer_free, channel, queue.name), "the server has missed it")
-            done += taken(channel, queue.name)
-            yield Finding("long work", way, 1, 1 - len(set(done)), len(done) - 1, said)
+    with PrivateBroker() as broker:
+        link = Link(url=broker.url, heartbeat=1)
+        for way, consume in (("in the callback", _in_callback), ("right", _beside)):
+            with scratch(broker.url) as (channel, queue):
+                with Publisher(queue, Link(url=broker.url)) as publisher:
+                    publisher.publish(b"order")
+                done: list[bytes] = []
+                said = error_of(partial(consume, link, queue, done)).partition(":")[0]
+                until(partial(consumer_free, channel, queue.name), "the server has missed it")
+                done += taken(channel, queue.name)
+                yield Finding("long work", way, 1, 1 - len(set(done)), len(done) - 1, said)
 
 
 def _beside(link: Link, queue: WorkQueue, done: list[bytes]) -> None:
@@ -389,8 +390,8 @@ def starved(_: str) -> Iterator[Finding]:
         with Publisher(right, hurried) as publisher:
             publisher.publish(b"0")
             broker.starve()
-            for _ in range(5):
-                tutorial.send(channel, "tutorial", b"order")
+            for number in range(5):
+                tutorial.send(channel, "tutorial", b"%d" % number)
             relief = Timer(2.0, lambda: broker.starve(False))
             relief.start()
             publisher.publish(b"1")
@@ -398,9 +399,9 @@ def starved(_: str) -> Iterator[Finding]:
         broker.kill()
         broker.start()
         connection = link.connect()
-        for way, sent in (("tutorial", 5), ("right", 2)):
-            lost = max(0, sent - len(taken(connection.channel(), way)))
-            yield Finding("starved", way, sent, lost, 0, "")
+        for way, sent in {"tutorial": 5, "right": 2}.items():
+            kept = set(taken(connection.channel(), way))
+            yield Finding("starved", way, sent, sent - len(kept), 0, "")
         close(connection)
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import csv
 import sys
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -55,7 +56,8 @@ class Trials:
             found = address(url)
             close(Link(url=found).connect())
         except (ConnectionError, ImportError) as error:
-            self.says = f"{error}\nUntil then all below is what was recorded."
+            why = textwrap.fill(str(error), 72, break_long_words=False, break_on_hyphens=False)
+            self.says = f"{why}\nUntil then all below is what was recorded."
             """Whether there is a server, and if not, how to get one."""
         else:
             self.url = found

@@ -1,7 +1,6 @@
 """Exercises of 12: what is wrong with the tutorial's code?"""
 
 from ...broker import Broker, Delivery
-from ...queues import MemoryQueue
 from ..learning import Exercise
 
 __all__ = ["EXERCISES"]
@@ -10,7 +9,7 @@ __all__ = ["EXERCISES"]
 def _delivered_again(prefetch: int = 10, done: int = 3, messages: int = 100) -> int:
     """How many come back after a consumer with manual acks has crashed."""
     with Broker() as broker:
-        broker.declare_queue("orders", MemoryQueue())
+        broker.declare_queue("orders")
         for _ in range(messages):
             broker.publish("", "orders", b"")
         crashing, tags = broker.channel(), list[int]()

@@ -47,9 +47,7 @@ def lost_by_way(findings: Sequence[Finding], ax: Axes | None = None) -> Axes:
     ax.grid(visible=False, axis="y")
     if names:
         ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.28), ncols=2, frameon=False)
-    ax.set_label(
-        f"Messages lost in % by the tutorial's code, and done right. {'; '.join(said)}."
-    )
+    ax.set_label(f"Messages lost in % by the tutorial's code, and done right. {'; '.join(said)}.")
     return ax
 
 

@@ -138,7 +138,7 @@ def test_it_gives_up_after_so_many_attempts(place: Place) -> None:
     with Consumer(place.queue, link=place.link(AT_ONCE)) as consumer:
         consumer.wait_until_ready()
         place.line.close()
-        with pytest.raises(GaveUpError, match="gave up consuming .* after 3 attempts"):
+        with pytest.raises(GaveUpError, match=r"gave up consuming .* after 3 attempts"):
             consumer.run(print)
 
 

@@ -53,8 +53,10 @@ def test_a_full_queue_is_tried_again_until_there_is_room(url: str, place: Place)
         assert publisher.fates[Fate.NACKED] == AT_ONCE.attempts
     with Publisher(place.queue, Link(url=url, retry=STUBBORN)) as publisher:
         room = threading.Thread(
-            target=lambda: until(lambda: publisher.fates[Fate.NACKED] >= 2, "refused twice")
-            or [place.channel.basic_get(place.queue.name, True)]
+            target=lambda: (
+                until(lambda: publisher.fates[Fate.NACKED] >= 2, "refused twice")
+                or [place.channel.basic_get(place.queue.name, True)]
+            )
         )
         room.start()
         publisher.publish(b"4")

@@ -5,13 +5,18 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
+from simlib.live.pika_words import pika_exceptions
+from simlib.live.rabbit import Link, Outcome, tutorial
+from simlib.live.rabbit.connection import close
 from simlib.live.rabbit.flaws import TRIALS
 from simlib.live.rabbit.rates import BASE, measure
 from simlib.live.rabbit.record import Trials, read_rates, read_spans
+
+from .conftest import Place, until
 
 DATA = Path(__file__).parents[3] / "data"
 CLOSED = "amqp://guest:guest@127.0.0.1:1/%2F"
@@ -35,7 +40,7 @@ def test_a_debugger_is_open_to_everybody_as_recorded(
 def test_without_a_server_it_is_the_record_and_says_so() -> None:
     trials = Trials(DATA, CLOSED)
     assert "no RabbitMQ answers at 127.0.0.1:1" in trials.says
-    assert "docker run" in trials.says
+    assert "docker run" in " ".join(trials.says.split())
     assert trials.says.endswith("Until then all below is what was recorded.")
     for name, trial in TRIALS.items():
         if trial.needs != "nothing":
@@ -79,3 +84,38 @@ def test_each_way_is_measured_once_in_each_round(url: str) -> None:
     for arguments in ({"rounds": 0}, {"seconds": 0}):
         with pytest.raises(ValueError, match="rounds must be >= 1 and seconds > 0"):
             measure(url, **arguments)  # type: ignore[arg-type]
+
+
+def test_the_mended_lines_bear_what_the_flaws_do_not(url: str, place: Place) -> None:
+    """Persistent, confirmed, mandatory; acked after the work, with a prefetch."""
+    connection = Link(url=url).connect()
+    channel = connection.channel()
+    channel.confirm_delivery()
+    channel.basic_qos(prefetch_count=10)
+    for number in range(20):
+        tutorial.mended_send(channel, place.queue.name, b"%d" % number)
+    done: list[bytes] = []
+
+    def work(body: bytes) -> None:
+        if len(done) == 3:
+            raise KeyboardInterrupt
+        done.append(body)
+
+    with pytest.raises(KeyboardInterrupt):
+        tutorial.mended_receive(channel, place.queue.name, work)
+    close(connection)
+    until(lambda: place.ready() == 17, "what was not acked is back")
+    assert {properties.delivery_mode for properties, _ in place.taken()} == {2}
+    with pytest.raises(pika_exceptions().UnroutableError):
+        tutorial.mended_send(_confirming(place), "nobody's", b"")
+
+
+def _confirming(place: Place) -> Any:
+    place.channel.confirm_delivery()
+    return place.channel
+
+
+def test_statements_are_counted_without_words_and_imports() -> None:
+    assert tutorial.statements([tutorial.declare_exchange]) == 2
+    assert tutorial.statements([tutorial.open_channel]) == 5
+    assert tutorial.statements([Outcome]) == 6
