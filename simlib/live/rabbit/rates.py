@@ -1,7 +1,7 @@
 """How many messages per second each way of publishing and consuming takes, beside each other.
 
-The ways take turns, in slices of less than a second, so that whatever else the machine does hits
-all of them; what counts is the ratio to the base of the same round.
+Ways take turns, in slices of less than a second, and each has the base as its neighbour, so that
+whatever else the machine does hits both; what counts is the ratio of the two.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from statistics import median
+from statistics import median, quantiles
 from typing import Any, NamedTuple
 
 from .connection import Link, close
@@ -36,11 +36,12 @@ class Rate(NamedTuple):
     per_second: float
     """Median over the rounds (messages/s)."""
     ratio: float
-    """To publishing with a wait for each confirm; median of the rounds'."""
+    """To publishing with a wait for each confirm, just before; median of the rounds'. For that way
+    itself it shows how much of a ratio is noise."""
     low: float
-    """The smallest of the rounds' ratios."""
+    """A quarter of the rounds have a smaller ratio."""
     high: float
-    """The largest."""
+    """A quarter have a larger one."""
 
 
 Slice = Callable[[float], float]
@@ -61,16 +62,17 @@ def measure(url: str, *, rounds: int = 5, seconds: float = 0.5) -> list[Rate]:
     """
     if rounds < 1 or not seconds > 0:
         raise ValueError(f"rounds must be >= 1 and seconds > 0, got {rounds!r} and {seconds!r}")
-    found: dict[tuple[str, str], list[float]] = {}
+    found: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for _ in range(rounds):
         for what, ways in (("publish", publishing), ("consume", consuming)):
             for way, slice_of in ways(url):
-                found.setdefault((what, way), []).append(slice_of(seconds))
-    base = found["publish", BASE]
+                base = _published(url, seconds, confirms=True)
+                found.setdefault((what, way), []).append((slice_of(seconds), base))
     rates = []
-    for (what, way), speeds in found.items():
-        ratios = [speed / unit for speed, unit in zip(speeds, base, strict=True)]
-        rates.append(Rate(what, way, median(speeds), median(ratios), min(ratios), max(ratios)))
+    for (what, way), pairs in found.items():
+        ratios = [speed / base for speed, base in pairs]
+        low, middle, high = quantiles(ratios, n=4, method="inclusive") if rounds > 1 else 3 * ratios
+        rates.append(Rate(what, way, median(speed for speed, _ in pairs), middle, low, high))
     return rates
 
 

@@ -2,7 +2,7 @@
 
 ``python -m simlib.live.rabbit.record data`` runs everything on this machine and writes the files
 ``rabbitmq_trials.csv``, ``rabbitmq_rates.csv`` and ``rabbitmq_spans.csv`` into that folder. It
-takes about four minutes, and needs a RabbitMQ server, its programs, and Flask.
+takes about six minutes, and needs a RabbitMQ server, its programs, and Flask.
 
 Each file is CSV (UTF-8) with comment lines ``# name: fact`` about the machine at its head.
 """
@@ -136,7 +136,7 @@ def _rows(path: Path) -> Iterator[dict[str, str]]:
     yield from csv.DictReader(line for line in lines if not line.startswith("#"))
 
 
-def record(folder: str | Path, url: str | None = None, rounds: int = 9) -> None:
+def record(folder: str | Path, url: str | None = None, rounds: int = 11) -> None:
     """Run everything, and write the three files.
 
     Parameters
@@ -196,7 +196,7 @@ def main() -> None:
         prog="python -m simlib.live.rabbit.record", description="Run all trials, and record them."
     )
     parser.add_argument("folder", type=Path, help="where to, such as data")
-    parser.add_argument("--rounds", type=int, default=9, help="how often each rate is measured")
+    parser.add_argument("--rounds", type=int, default=11, help="how often each rate is measured")
     options = parser.parse_args()
     try:
         record(options.folder, rounds=options.rounds)

@@ -52,7 +52,7 @@ def lost_by_way(findings: Sequence[Finding], ax: Axes | None = None) -> Axes:
 
 
 def rates_by_way(rates: Sequence[Rate], ax: Axes | None = None) -> Axes:
-    """How fast each way is beside waiting for each confirm, with the range of its rounds.
+    """How fast each way is beside waiting for each confirm, with the middle half of its rounds.
 
     Parameters
     ----------
