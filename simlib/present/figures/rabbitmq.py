@@ -37,8 +37,10 @@ def lost_by_way(findings: Sequence[Finding], ax: Axes | None = None) -> Axes:
             share = 100 * shares[name][right]
             row = place + (0.2 if right else -0.2)
             ax.barh(row, share, 0.36, color=colour, label=label if place == 0 else None)
+            if not share:  # A bar of no length can't be seen.
+                ax.plot([0], [row], "o", color=colour, clip_on=False)
             ax.annotate(
-                f"{share:.0f} %", (share, row), (4, 0), textcoords="offset points", va="center"
+                f"{share:.0f} %", (share, row), (6, 0), textcoords="offset points", va="center"
             )
         said.append(f"{name}: {100 * shares[name][False]:.0f} and {100 * shares[name][True]:.0f}")
     ax.set(xlabel="messages lost (%)", ylabel="trials", xlim=(0, 112), yticks=range(len(names)))
@@ -46,7 +48,7 @@ def lost_by_way(findings: Sequence[Finding], ax: Axes | None = None) -> Axes:
     ax.yaxis.set_inverted(True)
     ax.grid(visible=False, axis="y")
     if names:
-        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.28), ncols=2, frameon=False)
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, frameon=False)
     ax.set_label(f"Messages lost in % by the tutorial's code, and done right. {'; '.join(said)}.")
     return ax
 
@@ -66,8 +68,8 @@ def rates_by_way(rates: Sequence[Rate], ax: Axes | None = None) -> Axes:
     for place, each in enumerate(rates):
         colour = COLOURS[0] if each.what == "publish" else COLOURS[3]
         first = each.what not in said
-        ax.barh(place, each.ratio, 0.7, color=colour, label=each.what if first else None)
-        ax.plot([each.low, each.high], [place, place], color="0.25", linewidth=1.2)
+        ax.plot([each.low, each.high], [place, place], color=colour, linewidth=3, alpha=0.4)
+        ax.plot([each.ratio], [place], "o", color=colour, label=each.what if first else None)
         said.setdefault(each.what, []).append(f"{each.way} {each.ratio:.2g}")
     ax.axvline(1, color="0.45", linewidth=1, linestyle="--")
     ax.set(
@@ -80,7 +82,7 @@ def rates_by_way(rates: Sequence[Rate], ax: Axes | None = None) -> Axes:
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     ax.yaxis.set_inverted(True)
     ax.grid(visible=False, axis="y")
-    ax.legend(loc="lower right")
+    ax.legend(loc="lower left")
     words = "; ".join(f"{what}: {', '.join(ways)}" for what, ways in said.items())
     ax.set_label(f"Speed of each way, in units of a {BASE}. {words}.")
     return ax
