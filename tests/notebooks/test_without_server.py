@@ -20,7 +20,8 @@ def said(cell: Any) -> list[str]:
     """What a cell put out, without pictures and the names of widgets."""
     found = []
     for output in cell.outputs:
-        texts = [output.get("text", ""), *output.get("data", {}).values()]
+        data = output.get("data", {})
+        texts = [output.get("text", ""), *(data[kind] for kind in sorted(data))]
         found += [re.sub(r"base64,[^\"]*", "", text) for text in texts if isinstance(text, str)]
     return found
 

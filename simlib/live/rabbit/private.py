@@ -57,6 +57,8 @@ def programs() -> Path:
     FileNotFoundError
         They, or Erlang's, are not installed; the text says how to get them.
     """
+    if os.name == "nt":
+        raise FileNotFoundError("a server of one's own is ended by signals, which Windows lacks")
     home = os.environ.get("RABBITMQ_HOME")
     found = [Path(home) / "sbin"] if home else []
     for place in USUAL:

@@ -13,8 +13,8 @@ from simlib.live.pika_words import pika_exceptions
 from simlib.live.rabbit import Link, Outcome, tutorial
 from simlib.live.rabbit.connection import close
 from simlib.live.rabbit.flaws import TRIALS
-from simlib.live.rabbit.rates import BASE, measure
-from simlib.live.rabbit.record import Trials, read_rates, read_spans
+from simlib.live.rabbit.rates import BASE, Rate, measure
+from simlib.live.rabbit.record import Trials, main, read_rates, read_spans, record
 
 from .conftest import Place, until
 
@@ -73,6 +73,33 @@ def test_the_record_of_rates_and_spans_is_read() -> None:
 def test_a_missing_record_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"python -m simlib\.live\.rabbit\.record"):
         Trials(tmp_path, CLOSED)
+
+
+def test_who_records_without_a_server_is_told_how_to_get_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AMQP_URL", CLOSED)
+    monkeypatch.setattr("sys.argv", ["record", str(tmp_path)])
+    monkeypatch.setattr("simlib.live.rabbit.record.TRIALS", {"no name": TRIALS["no name"]})
+    with pytest.raises(SystemExit, match=r"error: no RabbitMQ answers at 127\.0\.0\.1:1"):
+        main()
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_recorded_is_read_back(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = {name: TRIALS[name] for name in ("no name", "no queue")}
+    monkeypatch.setattr("simlib.live.rabbit.record.TRIALS", chosen)
+    rates = [Rate("publish", BASE, 100.0, 1.0, 0.5, 2.0)]
+    monkeypatch.setattr("simlib.live.rabbit.record.measure", lambda *_, **__: rates)
+    record(tmp_path, url)
+    assert Trials(tmp_path, CLOSED).recorded == {name: RECORDED[name] for name in chosen}
+    assert read_rates(tmp_path) == rates
+    assert sum(each.name == "work" for each in read_spans(tmp_path)) == 5
+    facts = (tmp_path / "rabbitmq_rates.csv").read_text(encoding="utf-8").partition("\nwhat,")[0]
+    for fact in ("# CPU: ", "# RabbitMQ: ", "# pika: ", "# Date: ", "# Rounds: 11"):
+        assert fact in facts
 
 
 def test_each_way_is_measured_once_in_each_round(url: str) -> None:
