@@ -87,11 +87,15 @@ class PrivateBroker:
         """Where all that it keeps is."""
         self._environment = self._prepare(distribution, mapper)
         self._server: subprocess.Popen[bytes] | None = None
-        self._guard = subprocess.Popen(
-            [sys.executable, "-I", "-c", GUARD, str(self.folder)],
-            stdin=subprocess.PIPE,
-            start_new_session=True,
-        )
+        try:
+            self._guard = subprocess.Popen(
+                [sys.executable, "-I", "-c", GUARD, str(self.folder)],
+                stdin=subprocess.PIPE,
+                start_new_session=True,
+            )
+        except OSError:
+            shutil.rmtree(self.folder)
+            raise
         try:
             # Else the server starts one that outlives it.
             self._mapper = self._run("epmd", "-port", str(mapper), "-address", "127.0.0.1")

@@ -235,6 +235,21 @@ def test_nothing_is_left_of_a_server_whose_program_is_killed(broker: PrivateBrok
     assert not listens(url)
 
 
+def test_nothing_is_left_of_a_server_that_cannot_start(
+    broker: PrivateBroker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with monkeypatch.context() as without, pytest.raises(OSError, match="no-python"):
+        without.setattr(sys, "executable", str(tmp_path / "no-python"))
+        PrivateBroker()
+    assert not list(tmp_path.iterdir())
+    monkeypatch.setattr("simlib.live.rabbit.private.programs", lambda: tmp_path / "nowhere")
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        PrivateBroker()
+    assert not list(tmp_path.iterdir())
+    assert not processes_of(str(tmp_path))
+
+
 def test_nothing_is_left_of_a_server_that_is_closed(broker: PrivateBroker) -> None:
     """Last in the module, for the server is closed here."""
     folder = broker.folder
