@@ -13,7 +13,7 @@ from ...resilience import FullJitter, Retry
 from ..address import address, shown
 from ..pika_words import connect, pika_exceptions, pika_itself, pika_parameters
 
-__all__ = ["GaveUpError", "Link", "lost_connection"]
+__all__ = ["GaveUpError", "Link", "OwnThread", "close", "lost_connection"]
 
 PATIENT = Retry(attempts=10, wait=FullJitter(base=0.1, most=5.0))
 """At most ten attempts, with up to 0.1, 0.2, 0.4, … 5 s between them: half a minute at most."""

@@ -59,7 +59,7 @@ class Finding(NamedTuple):
         return f"{self.way}: {', '.join([*parts, self.said or 'no error'])}"
 
 
-class CrashError(BaseException):
+class _CrashError(BaseException):
     """Ends a consumer as a crash does: nothing catches it."""
 
 
@@ -73,7 +73,7 @@ class Trial:
     """An own server is started by the trial, which then restarts, kills or starves it."""
 
 
-def error_of(call: Callable[[], object]) -> str:
+def _error_of(call: Callable[[], object]) -> str:
     """What a call raises, by name and text; empty if nothing."""
     try:
         call()
@@ -84,18 +84,18 @@ def error_of(call: Callable[[], object]) -> str:
     return ""
 
 
-def old_argument(url: str) -> Iterator[Finding]:
+def _old_argument(url: str) -> Iterator[Finding]:
     """1: a topic exchange declared with pika's old argument name."""
     with scratch(url) as (channel, queue):
-        said = error_of(lambda: tutorial.declare_exchange(channel))
+        said = _error_of(lambda: tutorial.declare_exchange(channel))
         yield Finding("old argument", "tutorial", 0, 0, 0, said)
         topic = Topic(queue.name)
-        said = error_of(lambda: topic.declare(channel))
+        said = _error_of(lambda: topic.declare(channel))
         delete(channel, topic)
         yield Finding("old argument", "right", 0, 0, 0, said)
 
 
-def command(url: str) -> Iterator[Finding]:
+def _command(url: str) -> Iterator[Finding]:
     """2: a command-line tool asked to declare a queue."""
     try:
         program = str(programs() / tutorial.COMMAND[0])
@@ -115,22 +115,22 @@ def command(url: str) -> Iterator[Finding]:
         raise FileNotFoundError(f"rabbitmqctl can't be asked: {said}")
     yield Finding("command", "tutorial", 0, 0, 0, said)
     with scratch(url) as (channel, queue):
-        said = error_of(lambda: queue.declare(channel))
+        said = _error_of(lambda: queue.declare(channel))
         yield Finding("command", "right", 0, 0, 0, said)
 
 
-def no_name(url: str) -> Iterator[Finding]:
+def _no_name(url: str) -> Iterator[Finding]:
     """3: an exclusive queue declared without a name."""
     with scratch(url) as (channel, queue):
-        said = error_of(lambda: tutorial.declare_own_queue(channel))
+        said = _error_of(lambda: tutorial.declare_own_queue(channel))
         yield Finding("no name", "tutorial", 0, 0, 0, said)
         topic = Topic(queue.name)
-        said = error_of(lambda: Subscription(topic, ("#",)).declare(channel))
+        said = _error_of(lambda: Subscription(topic, ("#",)).declare(channel))
         delete(channel, topic)
         yield Finding("no name", "right", 0, 0, 0, said)
 
 
-def transient(_: str) -> Iterator[Finding]:
+def _transient(_: str) -> Iterator[Finding]:
     """4: a durable queue fed with messages that are not persistent, and a restart in order."""
     bodies = [b"%d" % number for number in range(100)]
     with PrivateBroker() as broker:
@@ -154,7 +154,7 @@ def transient(_: str) -> Iterator[Finding]:
         close(connection)
 
 
-def auto_ack(url: str) -> Iterator[Finding]:
+def _auto_ack(url: str) -> Iterator[Finding]:
     """5: ``auto_ack=True`` in a consumer that crashes at its fourth message of a hundred."""
     bodies = [b"%d" % number for number in range(100)]
     with scratch(url) as (channel, queue), Line(url) as line:
@@ -164,14 +164,14 @@ def auto_ack(url: str) -> Iterator[Finding]:
             if len(done) == 3:
                 until(lambda: ready(channel, queue.name) == 0, "the server has sent all")
                 line.cut()
-                raise CrashError
+                raise _CrashError
             done.append(body)
 
         for body in bodies:
             tutorial.send(channel, queue.name, body)
         until(lambda: ready(channel, queue.name) == len(bodies), "all published")
         connection = Link(url=line.url).connect()
-        with suppress(CrashError):
+        with suppress(_CrashError):
             tutorial.receive(connection.channel(), queue.name, work)
         close(connection)
         done += taken(channel, queue.name)
@@ -187,7 +187,7 @@ def _crashed(url: str, line: Line, queue: WorkQueue, bodies: list[bytes]) -> Fin
     def crash(message: Received) -> None:
         if len(done) == 3:
             line.cut()
-            raise CrashError
+            raise _CrashError
         done.append(message.body)
 
     seen = Seen()
@@ -195,7 +195,7 @@ def _crashed(url: str, line: Line, queue: WorkQueue, bodies: list[bytes]) -> Fin
         for body in bodies:
             publisher.publish(body)
     with (
-        suppress(CrashError),
+        suppress(_CrashError),
         Consumer(queue, seen, prefetch=10, link=Link(url=line.url)) as consumer,
     ):
         consumer.run(crash)
@@ -217,7 +217,7 @@ def _drain(consumer: Consumer, done: list[bytes], expected: int) -> None:
         consumer.run(work, idle=0.2)
 
 
-def no_queue(url: str) -> Iterator[Finding]:
+def _no_queue(url: str) -> Iterator[Finding]:
     """6: no confirms, and a queue that was deleted."""
     with scratch(url) as (channel, queue):
         delete(channel, queue)
@@ -229,12 +229,12 @@ def no_queue(url: str) -> Iterator[Finding]:
         with Publisher(queue, Link(url=url)) as publisher:
             publisher.publish(b"order")
             delete(channel, queue)
-            said = error_of(lambda: publisher.publish(b"order"))
+            said = _error_of(lambda: publisher.publish(b"order"))
         said = said.replace(queue.name, "orders")
         yield Finding("no queue", "right", 1, 0, 0, said)
 
 
-def full_queue(url: str) -> Iterator[Finding]:
+def _full_queue(url: str) -> Iterator[Finding]:
     """6: no confirms, and a queue that has room for ten messages."""
     with scratch(url, capacity=10) as (channel, queue):
         for _ in range(50):
@@ -254,7 +254,7 @@ def full_queue(url: str) -> Iterator[Finding]:
         yield Finding("full queue", "right", sent, lost, 0, said)
 
 
-def killed(_: str) -> Iterator[Finding]:
+def _killed(_: str) -> Iterator[Finding]:
     """6: no confirms, and a server that is killed in mid-stream."""
     with PrivateBroker() as broker:
         link = Link(url=broker.url)
@@ -295,7 +295,7 @@ def _stream(url: str, sent: list[bytes], most: float = 4.0) -> None:
             sent.append(body)
 
 
-def debug(_: str) -> Iterator[Finding]:
+def _debug(_: str) -> Iterator[Finding]:
     """7: a web service that is started in debug mode, asked for what it doesn't have."""
     for way, service in (
         ("tutorial", tutorial.SERVICE),
@@ -304,7 +304,7 @@ def debug(_: str) -> Iterator[Finding]:
         yield Finding("debug", way, 0, 0, 0, error_page(service))
 
 
-def lost_confirm(url: str) -> Iterator[Finding]:
+def _lost_confirm(url: str) -> Iterator[Finding]:
     """The line breaks between a message and its confirm, and it is sent again."""
     for way in ("without ids", "right"):
         with scratch(url) as (_, queue), Line(url) as line:
@@ -329,7 +329,7 @@ class _Forgetful:
         return effect()
 
 
-def long_work(_: str) -> Iterator[Finding]:
+def _long_work(_: str) -> Iterator[Finding]:
     """Work that takes longer than the server waits for a heartbeat (of one second)."""
     with PrivateBroker() as broker:
         link = Link(url=broker.url, heartbeat=1)
@@ -338,8 +338,8 @@ def long_work(_: str) -> Iterator[Finding]:
                 with Publisher(queue, Link(url=broker.url)) as publisher:
                     publisher.publish(b"order")
                 done: list[bytes] = []
-                said = error_of(partial(consume, link, queue, done)).partition(":")[0]
-                until(partial(consumer_free, channel, queue.name), "the server has missed it")
+                said = _error_of(partial(consume, link, queue, done)).partition(":")[0]
+                until(partial(_consumer_free, channel, queue.name), "the server has missed it")
                 done += taken(channel, queue.name)
                 yield Finding("long work", way, 1, 1 - len(set(done)), len(done) - 1, said)
 
@@ -355,7 +355,7 @@ def _beside(link: Link, queue: WorkQueue, done: list[bytes]) -> None:
         consumer.run(work, idle=1.0)
 
 
-def consumer_free(channel: Any, queue: str) -> bool:
+def _consumer_free(channel: Any, queue: str) -> bool:
     """Whether nobody consumes from a queue any more."""
     return not channel.queue_declare(queue, passive=True).method.consumer_count
 
@@ -379,7 +379,7 @@ def _in_callback(link: Link, queue: WorkQueue, done: list[bytes]) -> None:
         close(connection)
 
 
-def starved(_: str) -> Iterator[Finding]:
+def _starved(_: str) -> Iterator[Finding]:
     """A server that has no memory left, for two seconds, and five publishes."""
     with PrivateBroker() as broker:
         link = Link(url=broker.url)
@@ -406,17 +406,17 @@ def starved(_: str) -> Iterator[Finding]:
 
 
 TRIALS: dict[str, Trial] = {
-    "old argument": Trial(old_argument, "server"),
-    "command": Trial(command, "server"),
-    "no name": Trial(no_name, "server"),
-    "transient": Trial(transient, "own server"),
-    "auto_ack": Trial(auto_ack, "server"),
-    "no queue": Trial(no_queue, "server"),
-    "full queue": Trial(full_queue, "server"),
-    "killed": Trial(killed, "own server"),
-    "debug": Trial(debug, "nothing"),
-    "lost confirm": Trial(lost_confirm, "server"),
-    "long work": Trial(long_work, "own server"),
-    "starved": Trial(starved, "own server"),
+    "old argument": Trial(_old_argument, "server"),
+    "command": Trial(_command, "server"),
+    "no name": Trial(_no_name, "server"),
+    "transient": Trial(_transient, "own server"),
+    "auto_ack": Trial(_auto_ack, "server"),
+    "no queue": Trial(_no_queue, "server"),
+    "full queue": Trial(_full_queue, "server"),
+    "killed": Trial(_killed, "own server"),
+    "debug": Trial(_debug, "nothing"),
+    "lost confirm": Trial(_lost_confirm, "server"),
+    "long work": Trial(_long_work, "own server"),
+    "starved": Trial(_starved, "own server"),
 }
 """By name; the first nine are the tutorial's seven flaws, in their order."""

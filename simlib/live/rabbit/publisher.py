@@ -28,7 +28,7 @@ from .connection import Link, OwnThread, close, lost_connection
 from .spans import PUBLISHED, SpanRecorder
 from .topology import Topic, WorkQueue
 
-__all__ = ["Fate", "Publisher"]
+__all__ = ["Fate", "Publisher", "persistent"]
 
 
 class Fate(Enum):

@@ -64,7 +64,7 @@ def measure(url: str, *, rounds: int = 5, seconds: float = 0.5) -> list[Rate]:
         raise ValueError(f"rounds must be >= 1 and seconds > 0, got {rounds!r} and {seconds!r}")
     found: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for _ in range(rounds):
-        for what, ways in (("publish", publishing), ("consume", consuming)):
+        for what, ways in (("publish", _publishing), ("consume", _consuming)):
             for way, slice_of in ways(url):
                 base = _published(url, seconds, confirms=True)
                 found.setdefault((what, way), []).append((slice_of(seconds), base))
@@ -76,7 +76,7 @@ def measure(url: str, *, rounds: int = 5, seconds: float = 0.5) -> list[Rate]:
     return rates
 
 
-def publishing(url: str) -> Iterator[tuple[str, Slice]]:
+def _publishing(url: str) -> Iterator[tuple[str, Slice]]:
     """The ways to publish."""
     yield BASE, partial(_published, url, confirms=True)
     yield "no confirms, transient", partial(_published, url, mode=1)
@@ -145,7 +145,7 @@ def _windowed(url: str, window: int, seconds: float) -> float:
         return count / (time.perf_counter() - start)
 
 
-def consuming(url: str) -> Iterator[tuple[str, Slice]]:
+def _consuming(url: str) -> Iterator[tuple[str, Slice]]:
     """The ways to consume."""
     yield "auto_ack", partial(_consumed, url, 0)
     for prefetch in (100, 10, 1):

@@ -27,7 +27,7 @@ from .exchange import traced
 from .flaws import TRIALS, Finding
 from .rates import Rate, measure
 
-__all__ = ["Trials", "read_rates", "read_spans", "record"]
+__all__ = ["Trials", "main", "read_rates", "read_spans", "record"]
 
 FINDINGS, RATES, SPANS = "rabbitmq_trials.csv", "rabbitmq_rates.csv", "rabbitmq_spans.csv"
 

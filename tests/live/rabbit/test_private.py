@@ -239,9 +239,10 @@ def test_nothing_is_left_of_a_server_that_cannot_start(
     broker: PrivateBroker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    with monkeypatch.context() as without, pytest.raises(OSError, match="no-python"):
+    with monkeypatch.context() as without:
         without.setattr(sys, "executable", str(tmp_path / "no-python"))
-        PrivateBroker()
+        with pytest.raises(OSError, match="no-python"):
+            PrivateBroker()
     assert not list(tmp_path.iterdir())
     monkeypatch.setattr("simlib.live.rabbit.private.programs", lambda: tmp_path / "nowhere")
     with pytest.raises(FileNotFoundError, match="nowhere"):
