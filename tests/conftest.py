@@ -20,6 +20,7 @@ settings.load_profile("ci" if CI else "local")
 LONG = (
     *("browser/", ".ipynb", "faults/", "queues/test_threads", "queues/test_model", "reference/"),
     *("analysis/", "scenarios/", "live/", "packaging/", "test_conservation", "test_reexecution"),
+    "test_without_server",
 )
 """Parts of the names of files that take long, first those that wait more than they compute."""
 

@@ -64,7 +64,7 @@ SUBROOMS: dict[str, dict[str, set[str]]] = {
         "consistency": {"publish_subscribe", "point_to_point"},
     },
     "queues": {"file": set(), "postgres": set(), "sqlite": set()},
-    "live": {"http": set(), "targets": {"http"}},
+    "live": {"http": set(), "rabbit": set(), "targets": {"http"}},
 }
 
 # The only modules of such a room that know its inner rooms.

@@ -1,6 +1,8 @@
 """The same patterns on real things: threads, processes and servers. Only measured time passes here.
 
 ``LiveRun`` sends what a scenario draws through a real thing, and gives the same kind of result.
+:class:`RabbitMQ` is a server behind the interface of :class:`simlib.broker.Broker`;
+:mod:`simlib.live.rabbit` is how one uses it in earnest.
 """
 
 from importlib import import_module

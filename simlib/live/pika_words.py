@@ -17,14 +17,19 @@ from simlib.broker.errors import (
 from simlib.broker.messages import Delivery, Properties, Returned
 from simlib.broker.options import check_name
 
+from .address import HOW_TO_GET, shown
+
 __all__ = [
     "CLOSED",
     "connect",
     "milliseconds",
+    "no_answer",
     "our_delivery",
     "our_error",
     "our_returned",
     "pika_exceptions",
+    "pika_itself",
+    "pika_parameters",
     "their_properties",
     "their_table",
 ]
@@ -42,7 +47,8 @@ ERRORS: dict[int, type[BrokerError]] = {
 CLOSED = "the channel is closed; open another one with channel()"
 
 
-def _pika() -> Any:
+def pika_itself() -> Any:
+    """The package; ImportError names the extra that brings it."""
     try:
         import pika
     except ImportError:
@@ -54,23 +60,44 @@ def _pika() -> Any:
 
 def pika_exceptions() -> Any:
     """pika's errors."""
-    return _pika().exceptions
+    return pika_itself().exceptions
 
 
-def connect(url: str) -> Any:
-    """A connection; ConnectionError when no server answers."""
-    pika = _pika()
-    parameters = pika.URLParameters(url)
-    # Nobody reads from the connection while a learner reads the page: no heartbeats.
-    parameters.heartbeat = 0
+def pika_parameters(url: str) -> Any:
+    """What pika connects by; ValueError for a query that it doesn't know."""
+    try:
+        return pika_itself().URLParameters(url)
+    except ImportError:
+        raise
+    except Exception as error:  # Of many kinds: it reads the query by Python's own eval.
+        raise ValueError(f"the query of the url for {shown(url)} can't be read: {error}") from None
+
+
+def connect(url: str, parameters: Any = None) -> Any:
+    """A connection; ConnectionError when no server answers.
+
+    Parameters
+    ----------
+    url : str
+        From :func:`simlib.live.address.address`.
+    parameters : pika.ConnectionParameters, optional
+        With heartbeats and bounds. Without, there are no heartbeats: nobody reads from the
+        connection while a learner reads the page.
+    """
+    pika = pika_itself()
+    if parameters is None:
+        parameters = pika_parameters(url)
+        parameters.heartbeat = 0
     try:
         return pika.BlockingConnection(parameters)
-    except pika.exceptions.AMQPConnectionError as error:
-        raise ConnectionError(
-            f"no RabbitMQ answers at {parameters.host}:{parameters.port} "
-            f"({type(error).__name__}). Start one, for example with `docker run --rm -p "
-            "5672:5672 rabbitmq` or `apt-get install rabbitmq-server`, or give another url"
-        ) from None
+    # ValueError: the server was gone as soon as it had accepted, and the socket has no peer.
+    except (pika.exceptions.AMQPConnectionError, ValueError) as error:
+        raise ConnectionError(no_answer(url, error)) from None
+
+
+def no_answer(url: str, error: object) -> str:
+    """What to say where no server answers."""
+    return f"no RabbitMQ answers at {shown(url)} ({type(error).__name__}). {HOW_TO_GET}"
 
 
 def milliseconds(seconds: float) -> int:
@@ -81,7 +108,7 @@ def milliseconds(seconds: float) -> int:
 def their_properties(headers: Mapping[str, Any] | None, properties: Properties) -> Any:
     """A message's properties as pika sends them."""
     expiration = properties.expiration
-    return _pika().BasicProperties(
+    return pika_itself().BasicProperties(
         headers=their_table(headers),
         priority=properties.priority or None,
         delivery_mode=2 if properties.persistent else 1,

@@ -31,6 +31,7 @@ from simlib.broker.options import (
     check_properties,
 )
 
+from .address import address
 from .pika_words import (
     CLOSED,
     connect,
@@ -51,24 +52,29 @@ class RabbitMQ:
 
     Parameters
     ----------
-    url : str
-        Where it is, and who asks: ``amqp://user:password@host:port/virtual-host``.
+    url : str, optional
+        Where it is, and who asks: ``amqp://user:password@host:port/virtual-host``; else what the
+        variable ``AMQP_URL`` says, else the server of this machine.
     on_return : callable or None
         Called with each mandatory message that ``publish`` could not route; None: it raises
         :class:`UnroutableError`.
+    anywhere : bool
+        Whether the url may lead to another machine.
     """
 
     def __init__(
         self,
-        url: str = "amqp://guest:guest@127.0.0.1:5672/%2F",
+        url: str | None = None,
         on_return: Callable[[Returned], object] | None = None,
+        *,
+        anywhere: bool = False,
     ) -> None:
-        self.url = url
+        self.url = address(url, anywhere=anywhere)
         self.on_return = on_return
         self._queues: set[str] = set()
         self._exchanges: set[str] = set()
         self._channels: list[LiveChannel] = []
-        self._connection = connect(url)
+        self._connection = connect(self.url)
         self._open: LiveChannel | None = None
 
     def channel(self, on_return: Callable[[Returned], object] | None = None) -> LiveChannel:

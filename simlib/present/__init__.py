@@ -25,6 +25,7 @@ from .figures import (
     who_waits,
 )
 from .figures.consistency import crash_points
+from .figures.rabbitmq import lost_by_way, rates_by_way
 from .figures.spans import queue_by_queue, self_time_bars, timeline, who_calls_whom
 from .figures.waterfall import waterfall
 from .learning import Exercise, Prediction
@@ -50,6 +51,7 @@ __all__ = [
     "latencies",
     "latency_over_time",
     "lost_and_doubled",
+    "lost_by_way",
     "mean",
     "measured",
     "measured_and_predicted",
@@ -60,6 +62,7 @@ __all__ = [
     "panel",
     "queue_by_queue",
     "queue_over_time",
+    "rates_by_way",
     "rates_over_time",
     "self_time_bars",
     "setting",

@@ -55,6 +55,11 @@ def asking() -> SimpleNamespace:
     return set_up("06", "in_turn")
 
 
+@pytest.fixture(scope="module")
+def confirming() -> SimpleNamespace:
+    return set_up("12")
+
+
 def latency(scenario: PointToPoint | PublishSubscribe, seed: int) -> float:
     return float(scenario.run(seed).summary()["latency_mean"])
 
@@ -272,3 +277,16 @@ def test_a_short_queue_helps_and_so_does_serving_who_comes_now(
     last_first, adaptive, codel = (recovered(overloaded.replace(order=o), seed) for o in orders)
     assert max(last_first, adaptive) < 23
     assert 50 < codel < 60
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(("network", "window"), [("1.9 ms", 8), ("3.8 ms", 16)])
+def test_a_window_twice_as_large_bears_twice_the_network(
+    confirming: SimpleNamespace, network: str, window: int, seed: int
+) -> None:
+    far = confirming.start.replace(network=confirming.controls["network"][network])
+    took = {
+        most: float(far.replace(unconfirmed=most).run(seed).summary()["confirm_mean"])
+        for most in (window - 2, window - 1, window)
+    }
+    assert took[window] < 0.015 < took[window - 1] < took[window - 2]

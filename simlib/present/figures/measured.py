@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from ...analysis.metrics import quantity
 from ...analysis.result import Result
 from ...live.threads import ThreadedRun
 from ..pictures import COLOURS, legend, prepared, thinned
