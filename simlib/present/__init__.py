@@ -25,6 +25,7 @@ from .figures import (
 from .figures.consistency import crash_points
 from .figures.spans import queue_by_queue, self_time_bars, timeline, who_calls_whom
 from .figures.waterfall import waterfall
+from .flow import Flow, flow
 from .learning import Exercise, Prediction
 from .panel import Panel, panel
 from .pictures import COLOURS, axes, show
@@ -34,6 +35,7 @@ from .verdicts import by_theory, in_runs, mean, measured, one_run, setting, verd
 __all__ = [
     "COLOURS",
     "Exercise",
+    "Flow",
     "Panel",
     "Prediction",
     "RoutingPlayground",
@@ -44,6 +46,7 @@ __all__ = [
     "dashboard",
     "exercise",
     "figures_over",
+    "flow",
     "in_runs",
     "latencies",
     "latency_over_time",

@@ -19,6 +19,7 @@ from ..processes.calls.fates import Fates
 from ..processes.calls.server import Late, Server
 from ..processes.draws import uniforms
 from ..processes.faults import NO_FAULTS
+from ..tracing import Parties
 from .base import OpenScenario, Progress, parameter
 from .callers import CALLER, seen_by_callers
 from .calls_seen import CALLS, FATES, seen, settle
@@ -80,6 +81,10 @@ class Calling(OpenScenario):
     def servers(self) -> int:
         """How many calls can be worked on at once: one per worker."""
         return self.workers
+
+    @property
+    def parties(self) -> Parties:
+        return Parties(sender="client", worker="service", calls=True)
 
     @property
     def places(self) -> int | None:

@@ -89,3 +89,7 @@ class Parties:
     """Who works on them."""
     calls: bool = False
     """Whether the sender waits for an answer."""
+    exchange: str = ""
+    """Through what messages come to where they wait; it keeps none, so no span is about it."""
+    store: str = ""
+    """Where what they bring about is kept, if that has a name; no span is about it, either."""
