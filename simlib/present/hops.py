@@ -333,16 +333,17 @@ def _call(hops: Hops, children: Children, root: Span) -> None:
     else:
         token.append(_at(root.start, OUTSIDE, root.service))
         hops.stays.append(Stay(root.start, root.end, OUTSIDE, Sort.FIRST))
-    _visit(hops, token, children, root)
+    _visit(hops, token, children, root, caller=root.service if root.kind is Kind.CLIENT else "")
     if root.kind is not Kind.CLIENT:
         token.append(_at(root.end, root.service, OUTSIDE, _answer(root)))
     token.sort(key=lambda move: move.start)
 
 
-def _visit(hops: Hops, token: list[Move], children: Children, span: Span) -> None:
+def _visit(hops: Hops, token: list[Move], children: Children, span: Span, caller: str) -> None:
+    """What a span causes; ``caller`` is who waits for all of it, and is counted already."""
     below = sorted(children.get((span.trace_id, span.span_id), ()), key=lambda each: each.start)
     alone = uncovered(span, below)
-    if span.kind is not Kind.CLIENT and span.name != "deliver":
+    if span.kind is not Kind.CLIENT and span.name != "deliver" and span.service != caller:
         hops.stays += [Stay(start, end, span.service, Sort.FIRST) for start, end in alone]
     # By itself a client is on the way: until the service has it, and from when it has answered.
     travels = span.kind is Kind.CLIENT
@@ -372,7 +373,7 @@ def _visit(hops: Hops, token: list[Move], children: Children, span: Span) -> Non
                     _answer(each),
                 )
             )
-        _visit(hops, token, children, each)
+        _visit(hops, token, children, each, caller)
 
 
 def _answer(span: Span) -> Sort:

@@ -13,6 +13,7 @@ from runs import results, scenarios
 from simlib import Deterministic, Outage, Trace
 from simlib.analysis import Result
 from simlib.scenarios import (
+    Calling,
     ClosedLoop,
     DeliveryGuarantees,
     Pipeline,
@@ -117,6 +118,49 @@ def test_a_call_spans_its_wait_for_a_connection_and_its_way() -> None:
         ]
         assert self_times(second) == [1.5 + 0.5, 0.0, 0.0, 1.0]
         assert [each.kind for each in first[:2]] == [Kind.CLIENT, Kind.SERVER]
+
+
+def test_a_call_waits_for_a_connection_sets_it_up_and_is_under_way() -> None:
+    calls = Calling(
+        interarrival=Trace([1.0, 1.0]),
+        service=Deterministic(1.0),
+        rtt=0.5,
+        handshakes=2,
+        up=0,
+        down=0,
+        connections=1,
+        workers=1,
+        timeout=None,
+    )
+    first, second = by_trace(calls.run().spans())
+    assert told(first) == [
+        ("call", "client", 1.0, 3.5),
+        ("serve", "service", 2.25, 3.25),
+        ("attempt", "service", 2.25, 3.25),
+        ("work", "service", 2.25, 3.25),
+    ]
+    assert told(second)[:3] == [
+        ("call", "client", 1.0, 5.0),
+        ("pool", "client", 1.0, 3.5),
+        ("serve", "service", 3.75, 4.75),
+    ]
+    assert self_times(second)[:3] == [0.5, 2.5, 0.0]
+
+
+def test_a_call_that_never_gets_there_was_tried_by_its_caller() -> None:
+    calls = Calling(
+        interarrival=Trace([1.0, 1.0]),
+        service=Deterministic(1.0),
+        connections=1,
+        checkout_timeout=0.25,
+    )
+    spans = by_trace(calls.run().spans())[1]
+    assert told(spans) == [
+        ("call", "client", 1.0, 1.25),
+        ("pool", "client", 1.0, 1.25),
+        ("attempt", "client", 1.25, 1.25),
+    ]
+    assert (spans[2].outcome, spans[2].cause) == ("refused", "checkout")
 
 
 def test_a_publisher_is_done_before_its_message_is() -> None:
