@@ -26,6 +26,7 @@ from .figures.consistency import crash_points
 from .figures.spans import queue_by_queue, self_time_bars, timeline, who_calls_whom
 from .figures.waterfall import waterfall
 from .flow import Flow, flow
+from .incidents import IncidentPanel
 from .learning import Exercise, Prediction
 from .panel import Panel, panel
 from .pictures import COLOURS, axes, show
@@ -36,6 +37,7 @@ __all__ = [
     "COLOURS",
     "Exercise",
     "Flow",
+    "IncidentPanel",
     "Panel",
     "Prediction",
     "RoutingPlayground",
