@@ -27,15 +27,14 @@ def row(share: float, seed: int) -> tuple[float, int, str, str, str, str, str, s
         figure: rises(case.spans, case.healthy, figure)[0].service
         for figure in ("self_time", "duration_mean", "duration_p95")
     }
-    now, then = (
-        self_time_by_name(spans, by["self_time"]) for spans in (case.spans, case.healthy)
-    )
+    now, then = (self_time_by_name(spans, by["self_time"]) for spans in (case.spans, case.healthy))
     named = max(now, key=lambda name: now[name] - then.get(name, 0.0))
     found = by["self_time"], named, by["duration_mean"], by["duration_p95"]
     return share, seed, case.service, case.cause, *found
 
 
 def main() -> None:
+    """Write the file; by default beside this one."""
     place = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).with_name("incidents.csv")
     with place.open("w", encoding="utf-8", newline="") as file:
         lines = csv.writer(file, lineterminator="\n")

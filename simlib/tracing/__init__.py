@@ -19,6 +19,7 @@ from .measures import (
     by_service,
     rises,
     self_time_by_name,
+    self_time_by_trace,
     self_times,
     service_map,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "otlp",
     "rises",
     "self_time_by_name",
+    "self_time_by_trace",
     "self_times",
     "service_map",
     "spans_of",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -172,7 +173,7 @@ def test_a_crowd_is_said_to_be_one() -> None:
     ("since", "until"), [(-1.0, None), (0.0, 0.0), (3.0, 2.0), (0.0, 1e6), (0.0, "end")]
 )
 def test_a_part_lies_within_the_run(since: float, until: float | None) -> None:
-    with pytest.raises(ValueError, match="since|until"):
+    with pytest.raises(ValueError, match=r"since|until"):
         flow(CRASHED, since, until)
 
 
@@ -203,7 +204,7 @@ def test_whatever_a_run_was_it_can_be_played(result: Result) -> None:
     assert np.isfinite(np.frombuffer(played.stays, "<f4")).all()
     for token in played.hops.tokens:
         # A thing leaves from where it came to.
-        for one, other in zip(token, token[1:], strict=False):
+        for one, other in pairwise(token):
             if result.scenario.parties.calls:
                 break
             assert one.target == other.origin

@@ -27,10 +27,12 @@ def moves(hops: Hops, ax: Axes | None = None) -> Axes:
     ax : Axes, optional
         Where to draw.
     """
-    columns, most = hops.places, hops.most()
+    columns = hops.places
+    # A thing alone is at one place at a time.
+    most = hops.most() if hops.traces > 1 else {}
     rows = max(map(len, columns), default=1)
     if ax is None:
-        made = axes(max(6.0, 2.1 * len(columns)), max(1.8, 0.9 * rows))
+        made = axes(max(6.0, 2.1 * len(columns)), max(1.4, 0.9 * rows))
         assert isinstance(made, Axes)
         ax = made
     figure = ax.get_figure(root=True)
@@ -88,7 +90,8 @@ def moves_in_words(hops: Hops) -> str:
         f"{origin} to {target} {_times(counted)}"
         for (origin, target), counted in hops.counts().items()
     ]
-    there = [f"{count} at {place}" for place, count in hops.most().items()]
+    most = hops.most() if hops.traces > 1 else {}
+    there = [f"{count} at {place}" for place, count in most.items()]
     said = f"{quantity(hops.traces, 'messages')} on the move: {'; '.join(ways) or 'none moves'}."
     return f"{said} At most at once: {', '.join(there)}." if there else said
 
