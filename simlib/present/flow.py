@@ -191,12 +191,15 @@ def flow(run: Result | Sequence[Span], since: float = 0.0, until: float | None =
         # Copies of a message are rows beside one another.
         end = float(created[created >= begin][MOST])
         caption = f"The first {MOST:,} of {len(created):,} messages, until {quantity(end, 's')}."
-    left = run.column("left")
-    chosen = (created < end) & ~(left < begin)
+    chosen = (created < end) & ~(run.column("left") < begin)
     if not chosen.any():
         raise ValueError(f"nothing happens from {begin:g} to {end:g} s")
-    part = run if chosen.all() else run.part(chosen)
-    return Flow(hops_of(part.spans(), run.scenario.parties), begin, end, caption)
+    whole = bool(chosen.all())
+    spans = (run if whole else run.part(chosen)).spans()
+    if whole and until is None:
+        # What is repeated may go on when all messages are done.
+        end = max(end, *(span.end for span in spans))
+    return Flow(hops_of(spans, run.scenario.parties), begin, end, caption)
 
 
 def _part(since: float, until: float | None, first: float, last: float) -> tuple[float, float]:

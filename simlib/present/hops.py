@@ -86,12 +86,18 @@ class Hops:
             for move in self._each()
             if move.sort is Sort.FIRST and move.target not in self.ends
         }
-        depth = dict.fromkeys((name for name in names if name not in self.ends), 0)
-        # As many rounds as there are places: services that call in a circle end there, too.
-        for _ in depth:
+        inner = [name for name in names if name not in self.ends]
+        depth = dict.fromkeys((name for name in inner if all(name != to for _, to in forward)), 0)
+        if not depth and inner:
+            depth[inner[0]] = 0  # services that call in a circle
+        reached = list(depth)
+        for name in reached:  # grows on the way
             for origin, target in sorted(forward):
-                if depth[origin] < len(depth) - 1:
-                    depth[target] = max(depth[target], depth[origin] + 1)
+                if origin == name and target not in depth:
+                    depth[target] = depth[name] + 1
+                    reached.append(target)
+        for name in inner:
+            depth.setdefault(name, 0)
         columns = [
             sorted((name for name in depth if depth[name] == level), key=_in_order)
             for level in sorted(set(depth.values()))
@@ -173,6 +179,8 @@ def hops_of(spans: Sequence[Span], parties: Parties | None = None) -> Hops:
             raise ValueError(f"a trace has one root, and {each[0].trace_id} has {len(roots)}")
         if roots[0].name == "message":
             _Message(hops, parties, children, roots[0]).follow()
+        elif roots[0].name == "order":
+            _Order(hops, parties, children, roots[0]).follow()
         else:
             _call(hops, children, roots[0])
     # What is done stands above what came to nothing.
@@ -317,6 +325,90 @@ class _Message:
             self._hops.ends.append(name)
         token.append(_at(at, origin, name, sort))
         self._hops.stays.append(Stay(at, inf, name, sort))
+
+
+class _Order:
+    """An order that crosses services, and the events that tell of it."""
+
+    def __init__(self, hops: Hops, parties: Parties, children: Children, root: Span) -> None:
+        self._hops = hops
+        self._exchange = parties.exchange
+        self._done = parties.store or "done"
+        self._children = children
+        self._root = root
+        self._known: set[tuple[str, object]] = set()
+        """Which service has done what about which event."""
+
+    def follow(self) -> None:
+        """From the customer to all who know of it."""
+        below = self._below(self._root)
+        tries = [span for span in below if span.name == "request"]
+        for number, request in enumerate(tries):
+            self._request(request, Sort.AGAIN if number else Sort.FIRST)
+        told = set[str]()
+        queues = [span for span in below if span.name == "queue"]
+        for publish in (span for span in below if span.name == "publish"):
+            event = str(publish.attributes["event"])
+            kept: list[Span] = []
+            for queue in list(queues):
+                same = queue.start == publish.end and queue.attributes["event"] == event
+                if same and all(queue.service != each.service for each in kept):
+                    kept.append(queue)
+                    queues.remove(queue)
+            self._publish(publish, kept, Sort.AGAIN if event in told else Sort.FIRST)
+            told.add(event)
+
+    def _below(self, span: Span) -> list[Span]:
+        return self._children.get((span.trace_id, span.span_id), [])
+
+    def _request(self, request: Span, sort: Sort) -> None:
+        customer, who, asked = self._root.service, request.service, self._below(request)
+        token = [_at(request.start, customer, who, sort)]
+        self._hops.tokens.append(token)
+        for start, end in uncovered(request, asked):
+            self._hops.stays.append(Stay(start, end, who, sort))
+        for each in asked:
+            between = (each.start + each.end) / 2
+            token.append(Move(each.start, between, who, each.service, sort))
+            token.append(Move(between, each.end, each.service, who, Sort.REPLY))
+        token.append(_at(request.end, who, customer, _answer(request)))
+
+    def _publish(self, publish: Span, kept: list[Span], sort: Sort) -> None:
+        """From whoever publishes through the broker to each queue, and on."""
+        who, start, end = publish.service, publish.start, publish.end
+        token: list[Move] = []
+        self._hops.tokens.append(token)
+        if who.endswith(" relay"):
+            # It reads what its service has written.
+            token.append(_at(start, who.removesuffix(" relay"), who, sort))
+        between = (start + end) / 2
+        token.append(Move(start, between, who, self._exchange, sort))
+        for queue in kept:
+            if queue.service not in self._hops.keepers:
+                self._hops.keepers.append(queue.service)
+            copy = [Move(between, end, self._exchange, queue.service, sort)]
+            self._hops.tokens.append(copy)
+            below = self._below(queue)
+            for since, until in uncovered(queue, below):
+                self._hops.stays.append(Stay(since, until, queue.service, sort))
+            for number, process in enumerate(below):
+                again = Sort.AGAIN if number else sort
+                copy.append(_at(process.start, queue.service, process.service, again))
+                self._hops.stays.append(Stay(process.start, process.end, process.service, again))
+                if process.error and queue.end > process.end:
+                    copy.append(_at(process.end, process.service, queue.service, Sort.AGAIN))
+                elif queue.end <= process.end:
+                    self._end(copy, process)
+
+    def _end(self, token: list[Move], process: Span) -> None:
+        """A service is done with an event."""
+        what = process.service, process.attributes["event"]
+        sort = Sort.AGAIN if what in self._known else Sort.FIRST
+        self._known.add(what)
+        if self._done not in self._hops.ends:
+            self._hops.ends.append(self._done)
+        token.append(_at(process.end, process.service, self._done, sort))
+        self._hops.stays.append(Stay(process.end, inf, self._done, sort))
 
 
 def _at(instant: float, origin: str, target: str, sort: Sort = Sort.FIRST) -> Move:

@@ -11,7 +11,8 @@ A message has a trace. What is in it, and what is spent there::
           ack          worker    until the ack is stored; in a line of stations ``blocked``
 
 Copies of a message that go to several subscribers, or were sent again, have each a ``queue`` in the
-trace of their message; in a line of stations there is one for each. Where the sender waits for an
+trace of their message; in a line of stations there is one for each. Orders that cross services have
+spans of their own: see :mod:`~simlib.tracing.visits`. Where the sender waits for an
 answer the names are ``call``, ``serve`` and ``attempt``; by itself a ``serve`` is the wait for a
 worker, and a ``call`` is under way. It waits for a connection in a ``pool``, where a scenario tells
 that. Instants that a scenario doesn't tell apart make no span between them.
@@ -26,6 +27,7 @@ from typing import Any, Protocol
 
 from .context import TraceContext
 from .spans import Kind, Parties, Span
+from .visits import spans_of_visits
 
 __all__ = ["Run", "spans_of"]
 
@@ -67,6 +69,10 @@ class Run(Protocol):
     def attempts(self) -> Any:
         """A data frame with a row per delivery or call."""
 
+    @property
+    def visits(self) -> Any:
+        """Who did what for each message, if that was noted step by step."""
+
 
 def spans_of(run: Run, parties: Parties | None = None, share: float = 1.0) -> list[Span]:
     """A run as spans, trace by trace, in each of them a parent before its children.
@@ -86,6 +92,8 @@ def spans_of(run: Run, parties: Parties | None = None, share: float = 1.0) -> li
     """
     if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
         raise ValueError(f"share must be a number from 0 to 1, got {share!r}")
+    if len(run.visits):
+        return spans_of_visits(run, parties or Parties(), share)
     names = _Names(run, parties or Parties())
     spans: list[Span] = []
     first_of_batch: dict[int, TraceContext] = {}

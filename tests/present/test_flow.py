@@ -17,6 +17,7 @@ from simlib.present import Flow, flow
 from simlib.present.hops import Hops, Move, Sort, hops_of
 from simlib.scenarios import (
     Calling,
+    Consistency,
     DeliveryGuarantees,
     Incident,
     Pipeline,
@@ -102,6 +103,38 @@ def test_calls_go_there_and_come_back() -> None:
     assert [hops.at(at, "front") for at in (0.9, 1.1, 2.4, 2.6)] == [0, 1, 1, 0]
     counted = ways(hops_of((calls := Calling(messages=30).run(1)).spans(), calls.scenario.parties))
     assert counted == {("client", "service"): 30, ("service", "client"): 30}
+
+
+def test_an_order_goes_through_the_services_and_twice_where_a_relay_forgot() -> None:
+    run = Consistency(interarrival=Trace([0.5]), crash_after="publish", put_cost=0.0).run()
+    hops = hops_of(run.spans(), run.scenario.parties)
+    assert hops.places == [
+        *(["customer"], ["orders"], ["orders relay"], ["broker"]),
+        *(["bank queue", "stock queue"], ["bank", "stock"], ["done"]),
+    ]
+    counted = hops.counts()
+    assert counted["customer", "orders"] == {Sort.FIRST: 1}
+    for way in ("orders relay", "broker"), ("stock queue", "stock"), ("bank", "done"):
+        assert counted[way] == {Sort.FIRST: 1, Sort.AGAIN: 1}
+    assert hops.at(run.duration, "done") == 2
+
+
+def test_what_crashes_in_a_service_goes_back_to_its_queue() -> None:
+    run = Consistency(interarrival=Trace([0.5]), crash_after="reserve").run()
+    hops = hops_of(run.spans(), run.scenario.parties)
+    assert hops.counts()["stock", "stock queue"] == {Sort.AGAIN: 1}
+    assert [hops.at(at, "stock queue") for at in (1.0, 1.5, 2.5)] == [0, 1, 0]
+
+
+def test_a_part_of_the_orders_is_told_by_their_own_visits() -> None:
+    run = Consistency(messages=30, pattern="orchestrated saga").run(1)
+    created = run.messages["created"]
+    part = flow(run, since=float(created[10]) + 1e-6, until=float(created[15]) + 1e-6)
+    finished = run.messages["finished"]
+    inside = (created <= created[15]) & ~(finished < created[10])
+    assert part.hops.traces == inside.sum()
+    asked = part.hops.counts()["conductor", "stock"]
+    assert sum(asked.values()) == inside.sum()
 
 
 def test_a_trace_alone_can_be_played() -> None:

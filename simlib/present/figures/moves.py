@@ -14,6 +14,7 @@ __all__ = ["moves", "moves_in_words"]
 
 QUIET = "0.45"
 CURVE = {Sort.FIRST: 0.0, Sort.AGAIN: -0.25, Sort.REPLY: 0.25}
+ROUND = -0.15
 COLOUR = {Sort.FIRST: COLOURS[0], Sort.AGAIN: COLOURS[1], Sort.REPLY: COLOURS[2]}
 
 
@@ -53,19 +54,26 @@ def moves(hops: Hops, ax: Axes | None = None) -> Axes:
                 fontsize=10,
                 bbox={"boxstyle": "round,pad=0.4", "facecolor": "white", "edgecolor": QUIET},
             )
-    for (origin, target), counted in hops.counts().items():
+    counts = hops.counts()
+    for (origin, target), counted in counts.items():
+        back = counts.get((target, origin), Counter())
         here, there = boxes[origin].get_position(), boxes[target].get_position()
         for sort, times in sorted(counted.items()):
+            # What goes back, or past a place, goes round.
+            straight = there[0] - here[0] == 1
+            curve = CURVE[sort] if straight or sort is not Sort.FIRST else ROUND
+            if sort is Sort.REPLY and back[Sort.AGAIN]:
+                curve += 0.15  # beside what goes there again
             arrow = {
                 "arrowstyle": "-|>",
                 "color": COLOUR[sort],
                 "patchA": boxes[origin].get_bbox_patch(),
                 "patchB": boxes[target].get_bbox_patch(),
-                "connectionstyle": f"arc3,rad={CURVE[sort]}",
+                "connectionstyle": f"arc3,rad={curve}",
             }
             ax.annotate("", there, here, arrowprops=arrow)
             # Arrows that curve bulge to one side of the line between the two.
-            bend = CURVE[sort] / 2 * wide
+            bend = curve / 2 * wide
             (x, y), (to_x, to_y) = here, there
             ax.text(
                 x + 0.5 * (to_x - x),
