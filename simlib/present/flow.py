@@ -16,7 +16,8 @@ from ..analysis.metrics import quantity
 from ..analysis.result import Result
 from ..tracing import Span
 from .figures.moves import moves, moves_in_words
-from .hops import Hops, hops_of
+from .hops import Hops
+from .journeys import hops_of
 from .pictures import Picture, show
 
 __all__ = ["Flow", "flow"]
@@ -30,6 +31,9 @@ MOST = 2_000
 
 CROWD = 300
 """More moves at once are a line, and no dots any more."""
+
+ROWS = 30
+"""The most places one below the other; more are higher than a screen."""
 
 SHORTEST, LONGEST, EACH = 6.0, 30.0, 0.7
 """A run is played, at speed 1, for a time (s) of so much for each of its moves, within bounds."""
@@ -89,6 +93,9 @@ class Flow(anywidget.AnyWidget):
         # Those that set out a little later are there a little later, too.
         end = min(max([until, *(move.end for move in drawn)]), until + 4 * least)
         columns = hops.places
+        highest = max(map(len, columns))
+        if highest > ROWS:
+            raise ValueError(f"{highest} places side by side can't be followed, {ROWS} can")
         numbers = {name: place for place, name in enumerate(chain.from_iterable(columns))}
         crowd = _at_once([(move.start, move.end) for move in drawn])
         if crowd > CROWD:
@@ -110,8 +117,8 @@ class Flow(anywidget.AnyWidget):
                     "name": name,
                     "role": _role(hops, name),
                     "x": column / max(1, len(columns) - 1),
-                    "y": (row + (max(map(len, columns)) - len(names)) / 2) / max(map(len, columns)),
-                    "rows": max(map(len, columns)),
+                    "y": (row + (highest - len(names)) / 2) / highest,
+                    "rows": highest,
                 }
                 for column, names in enumerate(columns)
                 for row, name in enumerate(names)

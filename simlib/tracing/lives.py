@@ -70,6 +70,10 @@ class Run(Protocol):
         """A data frame with a row per delivery or call."""
 
     @property
+    def moves(self) -> Any:
+        """When messages came or went otherwise than by being published, delivered and done."""
+
+    @property
     def visits(self) -> Any:
         """Who did what for each message, if that was noted step by step."""
 
@@ -123,7 +127,12 @@ class _Names:
         self.many_queues = "queue" in columns and columns["queue"].max() > 0
         self.many_workers = bool((attempts["by"] > 0).any())
         stations = [name.removeprefix("enqueued_") for name in columns]
+        self._vanished = run.moves.get("vanished", ())
         self.stations = [int(each) for each in stations if each.isdigit()]
+
+    def vanished_after(self, instant: float) -> float:
+        """When messages that waited were lost for the first time from then on (s), or NaN."""
+        return min((each for each in self._vanished if each >= instant), default=nan)
 
     def keeper(self, row: Row, station: int | None) -> str:
         """Where a message waits."""
@@ -256,6 +265,11 @@ class _Trace:
             _extend(kept, row.get(_at("left", station), nan))
         for attempt in attempts:
             self._attempt(kept, row, attempt, station)
+        if outcome == "lost" and "left" not in row and not calls:
+            last = attempts[-1] if attempts else {"outcome": "", "cause": ""}
+            if last["outcome"] != "lost" and last["cause"] != "queue crash":
+                # It waited, and what takes a message that waits takes it at the first crash.
+                _extend(kept, self._names.vanished_after(kept.end))
 
     def _keep_from(self, row: Row, attempts: list[Row]) -> None:
         """A call that never got there: all that was tried was tried by its caller."""

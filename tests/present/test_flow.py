@@ -14,7 +14,8 @@ from runs import any_result, results
 from simlib import Deterministic, Outage, Trace
 from simlib.analysis import Result
 from simlib.present import Flow, flow
-from simlib.present.hops import Hops, Move, Sort, hops_of
+from simlib.present.hops import Hops, Move, Sort
+from simlib.present.journeys import hops_of
 from simlib.scenarios import (
     Calling,
     Consistency,
@@ -61,7 +62,14 @@ def test_a_message_is_stored_delivered_lost_with_its_consumer_and_delivered_agai
 
 def test_what_is_lost_goes_where_nothing_comes_back_from() -> None:
     run = PointToPoint(interarrival=Trace([1.0, 2.0]), service=3.0, capacity=0).run()
-    assert ("producer", "dropped") in ways(hops_of(run.spans()))
+    assert ways(hops_of(run.spans()))["producer", "dropped"] == 1
+    topic = {"exchange": "topic", "bindings": ("order.*",), "subscribers": 1}
+    keys = {"order.paid": 0.5, "mail.sent": 0.5}
+    routed = PublishSubscribe(messages=40, routing_keys=keys, **topic).run(1)
+    counted = ways(hops_of(routed.spans(), routed.scenario.parties))
+    assert counted["publisher", "exchange"] == 40
+    assert counted["exchange", "dropped"] == routed.ledger.dropped > 0
+    assert counted["exchange", "dropped"] + counted["exchange", "queue"] == 40
     crashed = DeliveryGuarantees(semantics="at most once", crashing=0.5, messages=20).run(1)
     counted = ways(hops_of(crashed.spans(), crashed.scenario.parties))
     assert counted["bookkeeper", "lost"] == crashed.ledger.lost > 0
@@ -217,6 +225,8 @@ def test_what_can_not_be_played_is_refused() -> None:
         flow([])
     with pytest.raises(ValueError, match="a trace has one root"):
         flow(CRASHED.spans()[1:])
+    with pytest.raises(ValueError, match="31 places side by side can't be followed, 30 can"):
+        flow(PublishSubscribe(messages=1, subscribers=31).run())
     empty = PointToPoint(interarrival=Trace([2.0]), duration=1.0).run()
     with pytest.raises(ValueError, match="a run without messages has nothing to play"):
         flow(empty)

@@ -276,6 +276,20 @@ def test_a_dropped_message_is_a_trace_that_ends_in_an_error() -> None:
     assert (publish.outcome, publish.error) == ("dropped", True)
 
 
+def test_what_waits_in_a_queue_that_crashes_is_there_until_then() -> None:
+    run = PointToPoint(
+        interarrival=Trace([1.0, 2.0, 5.0]),
+        service=Deterministic(6.0),
+        outages=[Outage(of="broker", start=4.0, duration=0.5)],
+    ).run()
+    held, waiting, later = by_trace(run.spans())
+    assert [one("message", each).outcome for each in (held, waiting, later)] == [
+        *("lost", "lost", "acked"),
+    ]
+    assert (one("queue", waiting).start, one("queue", waiting).end) == (2.0, 4.0)
+    assert one("process", held).end == 7.0  # its consumer has not noticed
+
+
 def test_what_goes_on_at_the_end_of_the_run_ends_with_it() -> None:
     run = PointToPoint(interarrival=1.0, service=3.0, messages=3, duration=2.5).run()
     spans = run.spans()
