@@ -196,9 +196,9 @@ def flow(run: Result | Sequence[Span], since: float = 0.0, until: float | None =
     begin, end = _part(since, until, 0.0, run.duration)
     if until is None and np.count_nonzero(created >= begin) > MOST:
         # Copies of a message are rows beside one another.
-        end = float(created[created >= begin][MOST])
+        end = float(created[created >= begin][MOST - 1])
         caption = f"The first {MOST:,} of {len(created):,} messages, until {quantity(end, 's')}."
-    chosen = (created < end) & ~(run.column("left") < begin)
+    chosen = (created <= end) & ~(run.column("left") < begin)
     if not chosen.any():
         raise ValueError(f"nothing happens from {begin:g} to {end:g} s")
     whole = bool(chosen.all())

@@ -166,10 +166,9 @@ class _Message:
         work = next((span for span in phases if span.name == "work"), None)
         comes = each.end if work is None else work.start
         sort = Sort.AGAIN if again else Sort.FIRST
-        if comes > each.start or work is not None:
-            token.append(Move(each.start, comes, queue.service, each.service, sort))
-        elif each.outcome in UNFINISHED:
+        if work is None and comes == each.start and each.outcome in UNFINISHED:
             return
+        token.append(Move(each.start, comes, queue.service, each.service, sort))
         leaves = each.end
         if work is not None:
             blocked = next((span for span in phases if span.name == "blocked"), work)
