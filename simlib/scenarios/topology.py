@@ -295,7 +295,9 @@ class Topology(PublishingScenario):
 
     @property
     def parties(self) -> Parties:
-        return Parties(sender="publisher", keeper="queue", worker="consumer")
+        return Parties(
+            sender="publisher", exchange="exchange", keepers=[q.name for q in self.queues]
+        )
 
     @property
     def slowest(self) -> float:

@@ -138,6 +138,8 @@ class _Names:
         """Where a message waits."""
         if self.parties.calls:
             return self.worker(row.get("subscriber", -1), station)
+        if self.parties.keepers and 0 <= row["queue"] < len(self.parties.keepers):
+            return self.parties.keepers[row["queue"]]
         place = row["queue"] if self.many_queues else -1
         return _numbered(self.parties.keeper, place, station)
 

@@ -25,6 +25,7 @@ from simlib.scenarios import (
     PointToPoint,
     PublishSubscribe,
     SyncVsAsync,
+    Topology,
 )
 
 CRASHED = PointToPoint(
@@ -82,6 +83,15 @@ def test_a_copy_for_each_subscriber_leaves_the_exchange() -> None:
     assert counted["publisher", "exchange"] == 5
     assert [counted["exchange", f"queue {each}"] for each in (1, 2, 3)] == [5, 5, 5]
     assert [counted[f"subscriber {each}", "done"] for each in (1, 2, 3)] == [5, 5, 5]
+
+
+def test_queues_of_a_topology_have_their_names() -> None:
+    shop = Topology(messages=20)
+    counted = ways(hops_of((run := shop.run(1)).spans(), shop.parties))
+    reached = {target for origin, target in counted if origin == "exchange"}
+    assert reached & {queue.name for queue in shop.queues} == reached - {"dropped"}
+    assert counted["publisher", "exchange"] == 20
+    assert run.series["queue_length"].iloc[-1] == 0
 
 
 def test_what_is_done_again_is_counted_apart() -> None:
