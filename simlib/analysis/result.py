@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..processes.attempts import Attempts
 from ..processes.record import Ledger, Moves, Record, instants
+from ..processes.visits import Visits
 from ..tracing import Parties, Span, spans_of
 from ..values import html_table
 from .arguments import whole
@@ -86,6 +87,9 @@ class Result:
     done (s): ``requeued``, ``vanished``, ``departed`` and ``revived`` as in the record."""
     labels: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
     """What else is known of each message by name, each of shape (messages,); -1: nothing."""
+    visits: Visits = field(default_factory=Visits)
+    """Who did what for each message, where a scenario tells that step by step; ``spans`` shows
+    it."""
     extras: Mapping[str, float] = field(default_factory=dict)
     """What a scenario adds to the summary."""
     observed_until: float = np.inf
@@ -127,7 +131,7 @@ class Result:
         }
         for outcome, numbers in fates.items():
             outcomes[np.frombuffer(numbers, np.int64)] = OUTCOMES.index(outcome)
-        in_vain = InVain.of(record.attempts)
+        in_vain, visits = InVain.of(record.attempts), record.visits
         moves = {each.name: np.array(getattr(record.moves, each.name)) for each in fields(Moves)}
         if duration is None:
             noted = (in_vain.released, in_vain.end, *moves.values(), *columns.values())
@@ -143,6 +147,7 @@ class Result:
             places = np.zeros(len(known), np.int64)
             places[rows] = np.arange(len(rows))
             in_vain = in_vain.renumbered(places)
+            visits = visits.of(rows.tolist())
         return cls(
             duration=float(duration),
             columns=columns,
@@ -150,6 +155,7 @@ class Result:
             labels=labels,
             in_vain=in_vain,
             moves=moves,
+            visits=visits,
             **facts,
         )
 
@@ -365,6 +371,7 @@ class Result:
             labels={name: label[chosen] for name, label in self.labels.items()},
             outcomes=outcomes,
             in_vain=in_vain,
+            visits=self.visits.of(np.flatnonzero(chosen).tolist()),
             # Where a queue crashes nobody knows which message a move is about; a broker gives back
             # what was delivered in vain.
             moves={"requeued": in_vain.released},

@@ -28,6 +28,8 @@ from .figures.consistency import crash_points
 from .figures.rabbitmq import lost_by_way, rates_by_way
 from .figures.spans import queue_by_queue, self_time_bars, timeline, who_calls_whom
 from .figures.waterfall import waterfall
+from .flow import Flow, flow
+from .incidents import IncidentPanel
 from .learning import Exercise, Prediction
 from .panel import Panel, panel
 from .pictures import COLOURS, axes, show
@@ -37,6 +39,8 @@ from .verdicts import by_theory, in_runs, mean, measured, one_run, setting, verd
 __all__ = [
     "COLOURS",
     "Exercise",
+    "Flow",
+    "IncidentPanel",
     "Panel",
     "Prediction",
     "RoutingPlayground",
@@ -47,6 +51,7 @@ __all__ = [
     "dashboard",
     "exercise",
     "figures_over",
+    "flow",
     "in_runs",
     "latencies",
     "latency_over_time",

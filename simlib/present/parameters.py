@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..scenarios.base import PublishingScenario, Scenario
-from ..values import Parameter, parameters_of
+from ..scenarios.base import PublishingScenario
+from ..values import Parameter, Value, parameters_of
 from .controls import Choice, Control, Number
 
 __all__ = ["MOST", "Choices", "control_for"]
@@ -23,13 +23,13 @@ STOPS = 150
 """Positions of a slider, if they lie evenly; more than that, and they lie by factors."""
 
 
-def control_for(base: Scenario, name: str, choices: Choices) -> Control:
+def control_for(base: Value, name: str, choices: Choices) -> Control:
     """The control for one parameter.
 
     Parameters
     ----------
-    base : Scenario
-        Where it stands at first.
+    base : Value
+        A scenario, or what else has parameters: where it stands at first.
     name : str
         The parameter.
     choices : mapping or sequence, optional

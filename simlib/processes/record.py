@@ -10,6 +10,7 @@ from math import isnan, nan
 from typing import TypeVar
 
 from .attempts import Attempts
+from .visits import Visits
 
 __all__ = ["Ledger", "LedgerError", "Moves", "Record", "instants"]
 
@@ -137,6 +138,8 @@ class Record:
         """Numbers of the messages that waited for longer than they were to."""
         self.attempts = Attempts()
         """Deliveries and calls that came to nothing."""
+        self.visits = Visits()
+        """Who did what for each message, where a scenario tells that step by step."""
         self.moves = Moves()
         """When messages came or went otherwise than by being published, delivered and done."""
 

@@ -19,6 +19,7 @@ from ..processes.calls.fates import Fates
 from ..processes.calls.server import Late, Server
 from ..processes.draws import uniforms
 from ..processes.faults import NO_FAULTS
+from ..tracing import Parties
 from .base import OpenScenario, Progress, parameter
 from .callers import CALLER, seen_by_callers
 from .calls_seen import CALLS, FATES, seen, settle
@@ -32,9 +33,9 @@ class Calling(OpenScenario):
     latency = rtt·(1 + handshakes if cold) + wait for a connection + bytes/bandwidth + wait for a
     worker + work. A call that has waited for ``timeout`` closes its connection; what becomes of its
     work says ``late``. In the result there is a row per call: ``enqueued`` is when it was made,
-    ``connected`` when it got a connection, ``answered`` when its caller had the reply. Every call
-    is accounted for, or the run raises: attempts = answered + failed + late + rejected + skipped +
-    cancelled + under way.
+    ``connected`` when it got a connection, ``arrived`` when the service had it, ``answered`` when
+    its caller had the reply. Every call is accounted for, or the run raises: attempts = answered +
+    failed + late + rejected + skipped + cancelled + under way.
     """
 
     faults: ClassVar = {"service": ("crash", "hang", "slow")}
@@ -82,6 +83,10 @@ class Calling(OpenScenario):
         return self.workers
 
     @property
+    def parties(self) -> Parties:
+        return Parties(sender="client", worker="service", calls=True)
+
+    @property
     def places(self) -> int | None:
         return self.backlog
 
@@ -104,7 +109,7 @@ class Calling(OpenScenario):
         return []
 
     def _simulate(self, env: Environment, progress: Progress | None) -> Result:
-        record, fates = Record("connected", "answered"), Fates()
+        record, fates = Record("connected", "arrived", "answered"), Fates()
         pool = Connections(
             env,
             record,

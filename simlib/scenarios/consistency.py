@@ -21,6 +21,7 @@ from ..processes.consistency.points import ByChance, services_that_refuse, steps
 from ..processes.draws import happens
 from ..stores import INVARIANTS, PATTERNS, Dedup, Once, Services
 from ..theory import polled_outbox
+from ..tracing import Parties
 from .base import Progress, PublishingScenario, parameter
 
 __all__ = ["Consistency", "InvariantError"]
@@ -146,6 +147,10 @@ class Consistency(PublishingScenario):
     def servers(self) -> int:
         """One relay publishes one event at a time."""
         return 1
+
+    @property
+    def parties(self) -> Parties:
+        return Parties(sender="customer", exchange="broker")
 
     @property
     def slowest(self) -> float:

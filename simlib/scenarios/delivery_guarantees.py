@@ -156,7 +156,7 @@ class DeliveryGuarantees(OpenScenario):
 
     @property
     def parties(self) -> Parties:
-        return Parties(sender="publisher", keeper="broker", worker="bookkeeper")
+        return Parties(sender="publisher", keeper="broker", worker="bookkeeper", store="account")
 
     @property
     def offered_load(self) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal, Self, get_args
 
@@ -37,6 +38,9 @@ REFUSED, REFUSAL = 0.05, 0.001
 """How many calls are refused, and made again after a pause; how long a refusal takes (s)."""
 GAP = 0.1
 """Mean time between one trace and the next (s)."""
+
+Rule = Callable[[list[Span], list[Span]], tuple[str, str]]
+"""Says which service is slow, and what takes longer there, from spans of now and from before."""
 
 
 class Incident(Value):
@@ -99,6 +103,26 @@ class Incident(Value):
             cause=cause,
             affected=affected,
         )
+
+    def score(self, rule: Rule, seeds: Iterable[int] = range(300)) -> float:
+        """The fraction of the incidents with these seeds in which a rule is right.
+
+        Parameters
+        ----------
+        rule : callable
+            Takes the spans of the incident and those from before, and gives a service and a cause.
+        seeds : iterable of int
+            One incident each.
+        """
+        found = []
+        for case in map(self.run, seeds):
+            answer = rule(case.spans, case.healthy)
+            if not isinstance(answer, tuple) or len(answer) != 2:
+                raise TypeError(f"a rule gives a service and a cause, got {answer!r}")
+            found.append(answer == (case.service, case.cause))
+        if not found:
+            raise ValueError("seeds must hold one at least")
+        return sum(found) / len(found)
 
 
 @dataclass(frozen=True, kw_only=True)

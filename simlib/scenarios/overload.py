@@ -21,6 +21,7 @@ from ..processes.calls.server import Late, Server
 from ..processes.calls.waiting import Order
 from ..processes.draws import happens, uniforms
 from ..processes.faults import NO_FAULTS
+from ..tracing import Parties
 from ..values import Value
 from .base import OpenScenario, Progress, parameter
 from .calls_seen import CALLS, FATES, seen, settle
@@ -153,6 +154,10 @@ class Overload(OpenScenario):
     def servers(self) -> int:
         """How many calls can be worked on at once: one per worker."""
         return self.workers * self.replicas
+
+    @property
+    def parties(self) -> Parties:
+        return Parties(sender="client", worker="service", calls=True)
 
     @property
     def places(self) -> int | None:

@@ -173,7 +173,7 @@ class PublishSubscribe(OpenScenario):
     @property
     def parties(self) -> Parties:
         keeper = "partition" if self.arrangement == "group" else "queue"
-        return Parties(sender="publisher", keeper=keeper, worker="subscriber")
+        return Parties(sender="publisher", exchange="exchange", keeper=keeper, worker="subscriber")
 
     @property
     def slowest(self) -> float:

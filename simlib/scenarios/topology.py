@@ -241,7 +241,8 @@ class Topology(PublishingScenario):
     def _fits_together(self) -> Self:
         exchanges = [each.name for each in self.exchanges]
         queues = [each.name for each in self.queues]
-        twice = [name for name, times in Counter(exchanges + queues).items() if times > 1]
+        either = exchanges + queues
+        twice = [name for name, times in Counter(either).items() if times > 1]
         if twice:
             raise ValueError(
                 f"exchanges and queues need names of their own, got {twice[0]!r} twice"
@@ -250,7 +251,6 @@ class Topology(PublishingScenario):
         for place, exchange in enumerate(self.exchanges):
             _known(f"exchanges[{place}].alternate", [exchange.alternate], exchanges, "an exchange")
         for place, queue in enumerate(self.queues):
-            either = exchanges + queues
             _known(
                 f"queues[{place}].dead_letters",
                 [queue.dead_letters],
@@ -259,9 +259,7 @@ class Topology(PublishingScenario):
             )
         for place, binding in enumerate(self.bindings):
             _known(f"bindings[{place}].source", [binding.source], exchanges, "an exchange")
-            _known(
-                f"bindings[{place}].to", [binding.to], exchanges + queues, "a queue or an exchange"
-            )
+            _known(f"bindings[{place}].to", [binding.to], either, "a queue or an exchange")
         for place, group in enumerate(self.groups):
             _known(f"groups[{place}].consumes", group.consumes, queues, "a queue")
             _known(f"groups[{place}].parked", [group.parked], queues, "a queue")
@@ -295,7 +293,8 @@ class Topology(PublishingScenario):
 
     @property
     def parties(self) -> Parties:
-        return Parties(sender="publisher", keeper="queue", worker="consumer")
+        names = [each.name for each in self.queues]
+        return Parties(sender="publisher", exchange="exchange", keepers=names)
 
     @property
     def slowest(self) -> float:

@@ -20,6 +20,7 @@ from .measures import (
     by_service,
     rises,
     self_time_by_name,
+    self_time_by_trace,
     self_times,
     service_map,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "otlp",
     "rises",
     "self_time_by_name",
+    "self_time_by_trace",
     "self_times",
     "service_map",
     "spans_of",

@@ -11,9 +11,11 @@ A message has a trace. What is in it, and what is spent there::
           ack          worker    until the ack is stored; in a line of stations ``blocked``
 
 Copies of a message that go to several subscribers, or were sent again, have each a ``queue`` in the
-trace of their message; in a line of stations there is one for each. Where the sender waits for an
-answer the names are ``call``, ``serve`` and ``attempt``, and by itself a ``call`` is waiting for a
-connection and under way. Instants that a scenario doesn't tell apart make no span between them.
+trace of their message; in a line of stations there is one for each. Orders that cross services have
+spans of their own: see :mod:`~simlib.tracing.visits`. Where the sender waits for an
+answer the names are ``call``, ``serve`` and ``attempt``; by itself a ``serve`` is the wait for a
+worker, and a ``call`` is under way. It waits for a connection in a ``pool``, where a scenario tells
+that. Instants that a scenario doesn't tell apart make no span between them.
 """
 
 from __future__ import annotations
@@ -25,18 +27,19 @@ from typing import Any, Protocol
 
 from .context import TraceContext
 from .spans import Kind, Parties, Span
+from .visits import spans_of_visits
 
 __all__ = ["Run", "spans_of"]
 
 DIED = ("dropped", "lost", "dead-lettered", "expired")
 IN_VAIN = ("interrupted", "failed", "done")
-UNFINISHED = ("waiting", "in service")
+UNFINISHED = ("waiting", "in service", "under way")
 
 _GROUPS = ("message", "event")
 """Labels that say of which message a row is a copy."""
 _OWN = {
     *("id", "created", "enqueued", "started", "finished", "delivered", "acked", "left"),
-    *("answered", "attempts", "outcome", "wait", "latency", *_GROUPS),
+    *("connected", "arrived", "answered", "attempts", "outcome", "wait", "latency", *_GROUPS),
 }
 """Columns of messages that spans are made of; others that are no instants are told as they are."""
 _OF_ATTEMPTS = {
@@ -66,6 +69,14 @@ class Run(Protocol):
     def attempts(self) -> Any:
         """A data frame with a row per delivery or call."""
 
+    @property
+    def moves(self) -> Any:
+        """When messages came or went otherwise than by being published, delivered and done."""
+
+    @property
+    def visits(self) -> Any:
+        """Who did what for each message, if that was noted step by step."""
+
 
 def spans_of(run: Run, parties: Parties | None = None, share: float = 1.0) -> list[Span]:
     """A run as spans, trace by trace, in each of them a parent before its children.
@@ -85,6 +96,8 @@ def spans_of(run: Run, parties: Parties | None = None, share: float = 1.0) -> li
     """
     if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
         raise ValueError(f"share must be a number from 0 to 1, got {share!r}")
+    if len(run.visits):
+        return spans_of_visits(run, parties or Parties(), share)
     names = _Names(run, parties or Parties())
     spans: list[Span] = []
     first_of_batch: dict[int, TraceContext] = {}
@@ -114,12 +127,19 @@ class _Names:
         self.many_queues = "queue" in columns and columns["queue"].max() > 0
         self.many_workers = bool((attempts["by"] > 0).any())
         stations = [name.removeprefix("enqueued_") for name in columns]
+        self._vanished = run.moves.get("vanished", ())
         self.stations = [int(each) for each in stations if each.isdigit()]
+
+    def vanished_after(self, instant: float) -> float:
+        """When messages that waited were lost for the first time from then on (s), or NaN."""
+        return min((each for each in self._vanished if each >= instant), default=nan)
 
     def keeper(self, row: Row, station: int | None) -> str:
         """Where a message waits."""
         if self.parties.calls:
             return self.worker(row.get("subscriber", -1), station)
+        if self.parties.keepers and 0 <= row["queue"] < len(self.parties.keepers):
+            return self.parties.keepers[row["queue"]]
         place = row["queue"] if self.many_queues else -1
         return _numbered(self.parties.keeper, place, station)
 
@@ -196,6 +216,8 @@ class _Trace:
         if self._names.parties.calls:
             # Of several that are called in turn the last to answer ends it all.
             _extend(self._root, end)
+            if row.get("connected", self._root.start) > self._root.start:
+                self._pool(row["connected"])
         elif end not in self._published:
             self._published.add(end)
             self._add(
@@ -209,16 +231,31 @@ class _Trace:
                 outcome=row["outcome"] if isnan(stored) else "",
             )
 
+    def _pool(self, connected: float) -> None:
+        """Until a call has a connection (s)."""
+        self._add(
+            self._root,
+            name="pool",
+            service=self._names.parties.sender,
+            start=self._root.start,
+            end=connected,
+        )
+
     def _keep(self, row: Row, attempts: list[Row], station: int | None, final: bool) -> None:
         """From when a message is stored until it is done, or gone."""
         calls = self._names.parties.calls
         enqueued, outcome = row[_at("enqueued", station)], row["outcome"] if final else "acked"
+        if "arrived" in row:
+            enqueued = row["arrived"]
+            if isnan(enqueued):
+                self._keep_from(row, attempts)
+                return
         kept = self._add(
             self._root,
             name="serve" if calls else "queue",
             service=self._names.keeper(row, station),
             kind=Kind.SERVER if calls else Kind.INTERNAL,
-            start=min([enqueued, *(_begin(each) for each in attempts)]),
+            start=min([enqueued, *(_begin(each, self._until) for each in attempts)]),
             end=enqueued,
             outcome=outcome,
             error=outcome in DIED,
@@ -230,12 +267,28 @@ class _Trace:
             _extend(kept, row.get(_at("left", station), nan))
         for attempt in attempts:
             self._attempt(kept, row, attempt, station)
+        if outcome == "lost" and "left" not in row and not calls:
+            last = attempts[-1] if attempts else {"outcome": "", "cause": ""}
+            if last["outcome"] != "lost" and last["cause"] != "queue crash":
+                # It waited, and what takes a message that waits takes it at the first crash.
+                _extend(kept, self._names.vanished_after(kept.end))
+
+    def _keep_from(self, row: Row, attempts: list[Row]) -> None:
+        """A call that never got there: all that was tried was tried by its caller."""
+        if row["outcome"] in UNFINISHED:
+            _extend(self._root, self._until)
+        for attempt in attempts:
+            _extend(self._root, attempt["released"])
+        if isnan(row["connected"]):
+            self._pool(self._root.end)
+        for attempt in attempts:
+            self._attempt(self._root, row, attempt, None)
 
     def _attempt(self, kept: _Draft, row: Row, attempt: Row, station: int | None) -> None:
         """One delivery or call, and what it was spent on."""
         calls = self._names.parties.calls
         outcome = attempt["outcome"]
-        begin, start, end = _begin(attempt), attempt["start"], attempt["end"]
+        begin, start, end = _begin(attempt, self._until), attempt["start"], attempt["end"]
         released = attempt["released"]
         worked = not isnan(start)
         if isnan(end) and worked:
@@ -247,7 +300,9 @@ class _Trace:
         made = self._add(
             kept,
             name="attempt" if calls else "process",
-            service=self._names.worker(attempt["by"], station),
+            service=kept.service
+            if kept is self._root
+            else self._names.worker(attempt["by"], station),
             kind=Kind.INTERNAL if calls else Kind.CONSUMER,
             start=begin,
             end=over,
@@ -316,10 +371,10 @@ def _extend(draft: _Draft, until: float) -> None:
         each = each.parent
 
 
-def _begin(attempt: Row) -> float:
-    """When a message was handed over (s)."""
+def _begin(attempt: Row, until: float) -> float:
+    """When a message was handed over (s); at the end of the run if it still waited for that."""
     known = (attempt[name] for name in ("delivered", "start", "released"))
-    return next(float(each) for each in known if not isnan(each))
+    return next((float(each) for each in known if not isnan(each)), until)
 
 
 def _at(name: str, station: int | None) -> str:

@@ -16,6 +16,7 @@ __all__ = [
     "children_of",
     "rises",
     "self_time_by_name",
+    "self_time_by_trace",
     "self_times",
     "service_map",
     "uncovered",
@@ -173,6 +174,15 @@ def self_time_by_name(spans: Sequence[Span], service: str) -> dict[str, float]:
             spent[span.name] = spent.get(span.name, 0.0) + own
     asked = sum(each.requests for each in by_service(spans) if each.service == service)
     return {name: own / asked for name, own in spent.items()}
+
+
+def self_time_by_trace(spans: Sequence[Span]) -> dict[str, dict[str, float]]:
+    """What each service spent itself on each trace (s), by trace id and service."""
+    spent: dict[str, dict[str, float]] = {}
+    for span, own in zip(spans, self_times(spans), strict=True):
+        trace = spent.setdefault(span.trace_id, {})
+        trace[span.service] = trace.get(span.service, 0.0) + own
+    return spent
 
 
 def service_map(spans: Sequence[Span]) -> list[Edge]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -89,3 +89,9 @@ class Parties:
     """Who works on them."""
     calls: bool = False
     """Whether the sender waits for an answer."""
+    keepers: Sequence[str] = ()
+    """The names of the places where messages wait, where each has one of its own."""
+    exchange: str = ""
+    """Through what messages come to where they wait; it keeps none, so no span is about it."""
+    store: str = ""
+    """Where what they bring about is kept, if that has a name; no span is about it, either."""

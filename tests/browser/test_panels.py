@@ -434,3 +434,71 @@ def test_a_notebook_shows_its_pictures_before_anything_is_run(server: Lab, page:
     shown = page.locator(".jp-OutputArea img")
     expect(shown.first).to_be_attached()
     assert "Messages in the system" in (shown.first.get_attribute("alt") or "")
+
+
+FLOW = """
+from simlib.present import flow
+from simlib.scenarios import PublishSubscribe
+
+flow(PublishSubscribe(messages=200, interarrival=0.4, service=0.25, slow_factor=2.0).run(1))
+"""
+
+
+def test_two_hundred_messages_move_and_everybody_can_follow_them(
+    server: Lab, page: Page, axe: str
+) -> None:
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(FLOW)], metadata={"kernelspec": kernel}
+    )
+    nbformat.write(notebook, server.notebooks / "flow.ipynb")
+    page.goto(server.address("flow.ipynb"))
+    run_all_cells(page)
+    played, drawn = page.locator(".flow"), page.locator(".flow-picture")
+    said, play = page.locator(".flow-said"), page.locator(".flow-play")
+    expect(drawn).to_have_attribute("aria-label", re.compile("^200 messages on the move: "))
+    expect(played).to_have_attribute("data-t", "0")  # the first frame is there
+    assert page.evaluate("document.querySelector('.flow-picture').width") > 300
+
+    drawn.focus()
+    page.keyboard.press("ArrowRight")
+    expect(said).to_contain_text("from publisher to exchange")
+    first = played.get_attribute("data-t")
+    page.keyboard.press("ArrowRight")
+    expect(played).not_to_have_attribute("data-t", first or "")
+    page.keyboard.press("ArrowLeft")
+    expect(played).to_have_attribute("data-t", first or "")
+    page.keyboard.press("End")
+    expect(said).to_contain_text("600 at done")
+    assert page.locator(".jp-Notebook .jp-Cell").count() == 1  # Lab took none of these keys
+
+    page.keyboard.press("Home")
+    page.locator(".flow-speed").select_option("4")
+    drawn.focus()
+    page.keyboard.press(" ")
+    expect(play).to_have_text("Pause")
+    page.wait_for_function("document.querySelector('.flow').dataset.frames > 30")
+    page.keyboard.press(" ")
+    expect(play).to_have_text("Play")
+    assert float(played.get_attribute("data-t") or 0) > float(first or 0)
+    # 60 frames a second are 17 ms from one to the next, on a machine that has nothing else to do.
+    assert 0 < float(played.get_attribute("data-frame") or 0) < 500
+
+    page.evaluate(axe)
+    for theme in ("JupyterLab Dark", "JupyterLab Light"):
+        page.evaluate(
+            "theme => jupyterapp.commands.execute('apputils:change-theme', {theme})", theme
+        )
+        page.locator(f"body[data-jp-theme-name='{theme}']").wait_for(state="attached")
+        assert harm(page, ".flow") == []
+
+    page.emulate_media(reduced_motion="reduce")
+    expect(play).to_be_hidden()
+    drawn.focus()
+    page.keyboard.press("Home")
+    page.keyboard.press(" ")
+    expect(played).to_have_attribute("data-t", first or "")
+    frames = played.get_attribute("data-frames")
+    page.locator(".flow-step").click()
+    expect(played).not_to_have_attribute("data-t", first or "")
+    assert played.get_attribute("data-frames") == frames  # nothing moved by itself

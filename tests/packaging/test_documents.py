@@ -44,6 +44,20 @@ def test_the_synthetic_trace_is_what_its_generator_makes() -> None:
     assert (ROOT / "data/orders.csv").read_text(encoding="utf-8") == made
 
 
+@pytest.mark.parametrize(("share", "seed"), [(0.2, 80), (0.05, 2)])
+def test_recorded_incidents_are_what_their_generator_makes(share: float, seed: int) -> None:
+    names: dict[str, object] = {
+        "__file__": str(ROOT / "data/make_incidents.py"),
+        "__name__": "made",
+    }
+    exec((ROOT / "data/make_incidents.py").read_text(encoding="utf-8"), names)
+    made = names["row"](share, seed)  # type: ignore[operator]
+    head, *lines = (ROOT / "data/incidents.csv").read_text(encoding="utf-8").splitlines()
+    assert head.split(",") == list(names["COLUMNS"])  # type: ignore[call-overload]
+    assert len(lines) == 600
+    assert ",".join(map(str, made)) in lines
+
+
 def test_the_trace_is_as_its_readme_says() -> None:
     trace = Trace.from_csv(ROOT / "data/orders.csv", column="time")
     said = (ROOT / "data/README.md").read_text(encoding="utf-8")

@@ -169,3 +169,19 @@ def test_what_was_kept_is_all_of_a_trace() -> None:
     whole = by_trace(case.spans)
     assert all(len(spans) == len(whole[trace]) for trace, spans in by_trace(kept).items())
     assert {each.requests for each in by_service(kept)} == {len(by_trace(kept))}
+
+
+def test_a_rule_is_scored_on_one_incident_after_the_other() -> None:
+    few = Incident(traces=30)
+    faults = [(case.service, case.cause) for case in map(few.run, range(6))]
+    always = faults[0]
+    assert few.score(lambda now, before: always, range(6)) == faults.count(always) / 6
+    answers = iter(faults)
+    assert few.score(lambda now, before: next(answers), range(6)) == 1.0
+
+
+def test_a_rule_says_both_and_is_tried_at_least_once() -> None:
+    with pytest.raises(TypeError, match="a rule gives a service and a cause, got 'bank'"):
+        Incident(traces=2).score(lambda now, before: "bank", [0])
+    with pytest.raises(ValueError, match="seeds must hold one at least"):
+        Incident(traces=2).score(lambda now, before: ("bank", "work"), [])

@@ -9,10 +9,13 @@ from hypothesis import strategies as st
 from simlib import Exponential, Outage
 from simlib.analysis import Result
 from simlib.scenarios import (
+    Calling,
     ClosedLoop,
+    Consistency,
     DeliveryGuarantees,
     EventDriven,
     FromParts,
+    Overload,
     Pipeline,
     PointToPoint,
     PublishSubscribe,
@@ -21,6 +24,7 @@ from simlib.scenarios import (
     Topology,
 )
 from simlib.scenarios.pipeline import Station
+from simlib.stores import PATTERNS
 
 costs = st.sampled_from([0.0, 0.1])
 chances = st.sampled_from([0.0, 0.2])
@@ -35,6 +39,23 @@ def _outages(of: str, *kinds: str, **others: Any) -> st.SearchStrategy[tuple[Out
 
     given = {"kind": st.sampled_from(kinds), "start": st.sampled_from([0.1, 3.0]), **others}
     return st.one_of(st.just(()), st.builds(outage, **given))
+
+
+@st.composite
+def _consistency(draw: st.DrawFn) -> Consistency:
+    pattern = draw(st.sampled_from(list(PATTERNS)))
+    refuse = st.sampled_from([None, "card", "stock"]) if "saga" in pattern else st.none()
+    plain = Consistency(
+        messages=draw(st.integers(1, 4)),
+        pattern=pattern,
+        refuse=draw(refuse),
+        dedup=draw(st.sampled_from(PATTERNS[pattern].choices)),
+        recovery=draw(st.booleans()),
+        polling=draw(st.sampled_from([None, 1.0])),
+        network=draw(costs),
+        put_cost=draw(costs),
+    )
+    return plain.replace(crash_after=draw(st.sampled_from([None, *plain.steps])))
 
 
 scenarios: dict[str, st.SearchStrategy[Scenario]] = {
@@ -144,6 +165,40 @@ scenarios: dict[str, st.SearchStrategy[Scenario]] = {
         polling=st.sampled_from([None, 1.0]),
         outages=_outages("consumers", "crash", "hang", "slow", share=st.sampled_from([0.4, 1.0])),
     ),
+    "Calling": st.builds(
+        Calling,
+        messages=counts,
+        duration=st.sampled_from([None, 0.08]),
+        interarrival=st.sampled_from([Exponential(0.003), Exponential(0.02)]),
+        rtt=st.sampled_from([0.0, 0.004]),
+        cold=st.sampled_from(["never", "first", "each"]),
+        connections=st.integers(1, 4),
+        checkout_timeout=st.sampled_from([None, 0.01]),
+        workers=st.integers(1, 2),
+        backlog=st.sampled_from([None, 0, 1]),
+        timeout=st.sampled_from([None, 0.015]),
+        late=st.sampled_from(["done", "cancelled", "skipped"]),
+        outages=_outages("service", "crash", "hang", "slow", start=st.just(0.02)),
+    ),
+    "Overload": st.builds(
+        Overload,
+        messages=counts,
+        duration=st.sampled_from([None, 1.0]),
+        interarrival=st.sampled_from([Exponential(0.02), Exponential(0.2)]),
+        workers=st.integers(1, 3),
+        replicas=st.integers(1, 2),
+        routing=st.sampled_from(["random", "least"]),
+        timeout=st.sampled_from([None, 0.2]),
+        retries=st.integers(0, 2),
+        bound=st.sampled_from([None, 1]),
+        order=st.sampled_from(["fifo", "lifo", "codel"]),
+        late=st.sampled_from(["done", "cancelled", "skipped"]),
+        hedge_after=st.sampled_from([None, 0.1]),
+        cancel=st.booleans(),
+        failing=chances,
+        outages=_outages("service", "crash", "hang", "slow", start=st.just(0.3)),
+    ),
+    "Consistency": _consistency(),
 }
 
 

@@ -13,7 +13,14 @@ from runs import any_result
 
 from simlib.analysis import Result
 from simlib.scenarios import PointToPoint
-from simlib.tracing import Span, TraceContext, by_service, self_times, service_map
+from simlib.tracing import (
+    Span,
+    TraceContext,
+    by_service,
+    self_time_by_trace,
+    self_times,
+    service_map,
+)
 
 Part = tuple[str, float, float]
 
@@ -41,6 +48,13 @@ def trace(root: Part, children: Sequence[Part], number: int = 0) -> list[Span]:
 def test_what_two_children_cover_together_counts_once() -> None:
     spans = trace(("a", 0.0, 100.0), [("b", 10.0, 60.0), ("c", 40.0, 80.0)])
     assert self_times(spans) == [30.0, 50.0, 40.0]
+
+
+def test_self_time_by_trace_adds_up_what_a_service_did_there() -> None:
+    one = trace(("a", 0.0, 100.0), [("b", 10.0, 60.0), ("b", 70.0, 80.0)])
+    other = trace(("b", 0.0, 5.0), [], number=1)
+    spent = self_time_by_trace([*one, *other])
+    assert spent == {one[0].trace_id: {"a": 40.0, "b": 60.0}, other[0].trace_id: {"b": 5.0}}
 
 
 @pytest.mark.parametrize(

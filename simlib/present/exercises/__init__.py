@@ -5,13 +5,13 @@ wrong answer, and says what went wrong with it.
 """
 
 from ..learning import Exercise
-from . import nb01, nb02, nb03, nb04, nb05, nb06, nb07, nb08, nb10, nb12, nb13, nb14
+from . import nb01, nb02, nb03, nb04, nb05, nb06, nb07, nb08, nb09, nb10, nb12, nb13, nb14
 
 __all__ = ["EXERCISES", "exercise"]
 
 EXERCISES: dict[str, Exercise] = {
     name: each
-    for module in (nb01, nb02, nb03, nb04, nb05, nb06, nb07, nb08, nb10, nb12, nb13, nb14)
+    for module in (nb01, nb02, nb03, nb04, nb05, nb06, nb07, nb08, nb09, nb10, nb12, nb13, nb14)
     for name, each in module.EXERCISES.items()
 }
 """All exercises by number: "02.3" is the third of notebook 02."""

@@ -33,7 +33,7 @@ class Connections:
     ----------
     env : Environment
     record : Record
-        With a column ``connected``.
+        With columns ``connected`` and ``arrived``.
     fates : Fates
     connections : int
         How many there are.
@@ -66,7 +66,7 @@ class Connections:
         self.set_up = 0
         """How many connections were set up."""
         self._record = record
-        self._connected = record.extra["connected"]
+        self._connected, self._arrived = record.extra["connected"], record.extra["arrived"]
         self._fates = fates
         self._free = connections
         self._warm = connections if cold == "never" else 0
@@ -135,6 +135,7 @@ class Connections:
             self._fates.cancelled += 1
         elif self.server is not None:
             del self._under_way[attempt]
+            self._arrived[attempt.number] = self.env._now
             self.server.take(attempt)
 
     def _call_off(self, later: Later) -> None:

@@ -23,6 +23,9 @@ __all__ = ["Carriage"]
 
 Wait = Generator[Timer, Any, Any]
 
+ASKED = {"reserve": "stock", "release": "stock", "charge": "bank"}
+"""Whom a conductor asks for each of these."""
+
 
 class Carriage:
     """Orders that are carried through the services by one pattern.
@@ -82,6 +85,11 @@ class Carriage:
         self.queues = {name: MemoryQueue(clock=env.clock) for name in readers}
         self._idle: dict[str, Timer] = {}
         self._down: set[str] = set()
+        self._requester = "orders" if kind.routes else "conductor"
+        self._acting = ""
+        """Who does the step that is being done."""
+        self._kept: dict[tuple[str, int], int] = {}
+        """The visit of each message that lies in a queue, by the queue and the message's id."""
         self._busy = 0
         """How many requests and readers have something in hand, or are about to start again."""
         self._line = Line(env, self._arrive, 0)
@@ -120,26 +128,51 @@ class Carriage:
         self, who: str, make: Callable[[], Steps], timer: Timer, number: int | None = None
     ) -> Generator[Timer, Any, bool]:
         """Do the steps, from the start after each crash; False if somebody is down for good."""
+        visits, visit = self.record.visits, -1
         while True:
+            if number is not None:
+                visit = visits.begin(number, "request", self._requester, self.env.now)
             try:
-                yield from self._drive(make(), timer, number)
+                by = who if number is None else self._requester
+                yield from self._drive(make(), timer, number, by, visit)
             except CrashError:
+                if visit >= 0:
+                    visits.finish(visit, self.env.now, "crash")
                 if self._restart is None:
                     self._down.add(who)
                     return False
                 yield timer.at(self.env.now + self._restart)
             else:
+                if visit >= 0:
+                    visits.finish(visit, self.env.now)
                 return True
 
-    def _drive(self, steps: Steps, timer: Timer, number: int | None) -> Wait:
+    def _drive(
+        self, steps: Steps, timer: Timer, number: int | None, by: str, visit: int = -1
+    ) -> Wait:
         """Do the steps one after the other, each in its time."""
-        for point in steps:
+        for point in self._acted(steps, by):
             if number is not None and point in self._ends:
                 self._ended(point, number)
+            asked = None
+            if number is not None and visit >= 0 and by == "conductor" and point in ASKED:
+                now = self.env.now
+                asked = self.record.visits.begin(
+                    number, point, ASKED[point], now, end=now, parent=visit
+                )
             self.passed(point)
             cost = self._costs.get(point.rpartition(" ")[2])
             if cost:
                 yield timer.at(self.env.now + cost)
+            if asked is not None:
+                self.record.visits.finish(asked, self.env.now)
+
+    def _acted(self, steps: Steps, by: str) -> Steps:
+        """The same steps, with a note of who does each."""
+        self._acting = by
+        for point in steps:
+            yield point
+            self._acting = by
 
     def _ended(self, action: str, number: int) -> None:
         """One more of the things is done that an order brings about."""
@@ -151,7 +184,10 @@ class Carriage:
 
     def _publish(self, event: str, key: str) -> None:
         self.events += 1
-        self._line.send((event, key), self.env.now + self._delay)
+        now = self.env.now
+        there = now + self._delay
+        self.record.visits.begin(int(key), "publish", self._acting, now, end=there, event=event)
+        self._line.send((event, key), there)
 
     def _arrive(self, sent: tuple[str, str]) -> None:
         event, key = sent
@@ -159,7 +195,10 @@ class Carriage:
         if isnan(self.record.enqueued[number]):
             self.record.enqueued[number] = self.env.now
         for name in self.ordering.routes[event]:
-            self.queues[name].put(f"{event}:{key}".encode())
+            message = self.queues[name].put(f"{event}:{key}".encode())
+            self._kept[name, message] = self.record.visits.begin(
+                number, "queue", f"{name} queue", self.env.now, event=event
+            )
             self._wake(name)
 
     def _wake(self, who: str) -> None:
@@ -192,13 +231,22 @@ class Carriage:
         """Work on one message; whether that ended in a crash."""
         event, _, key = message.body.decode().partition(":")
         held = [message]
-        steps = self.ordering.receive(name, event, key, lambda: queue.ack(held.pop()))
+        visits, kept = self.record.visits, self._kept[name, message.id]
+        visit = visits.begin(int(key), "process", name, self.env.now, parent=kept, event=event)
+
+        def ack() -> None:
+            queue.ack(held.pop())
+            visits.finish(kept, self.env.now)
+
+        steps = self.ordering.receive(name, event, key, ack)
         try:
-            yield from self._drive(steps, timer, int(key))
+            yield from self._drive(steps, timer, int(key), name)
         except CrashError:
+            visits.finish(visit, self.env.now, "crash")
             for each in held:
                 queue.nack(each)
             return True
+        visits.finish(visit, self.env.now)
         return False
 
     def _relay(self, name: str) -> Wait:
