@@ -151,7 +151,7 @@ class Measurement(Value):
         (0.3, 0.6, 0.9), "fractions of the measured ceiling at which latencies are compared"
     )
     duration: float = parameter(
-        600.0, "time after which no other target is begun", unit="s", gt=0, le=86_400
+        570.0, "time after which no other target is begun", unit="s", gt=0, le=86_400
     )
 
     @field_validator("targets", mode="before")
