@@ -20,8 +20,8 @@ class Model:
     """What tables call it."""
     facts: dict[str, Any] = field(default_factory=dict)
     """Parameters of ``FromParts``."""
-    in_company: bool = False
-    """Whether the parts are those of a run at half load, and not measured alone."""
+    in_company: tuple[str, ...] = ()
+    """Which parts are those of a run at half load, and not measured alone."""
 
 
 SIDE_BY_SIDE = Model("side by side")
@@ -30,9 +30,12 @@ ONE_LOCK = Model("one lock", {"one_lock": True})
 """Whoever puts, gets or acks takes turns: a database has one writer at a time."""
 ONE_PROCESSOR = Model("one processor", {"processors": 1})
 """Threads that compute take turns, for there is one interpreter (the GIL)."""
-ALL_PROCESSORS = Model("as many as processors", {"processors": os.cpu_count() or 1})
-"""Processes that compute have the processors of the machine."""
-IN_COMPANY = Model("parts in company", in_company=True)
+ONE_PROCESSOR_WOKEN = Model("one processor, woken", {"processors": 1}, ("wake",))
+"""The same, where a consumer in another process than the producer looks for messages now and then;
+how long one waits for that is taken from a run."""
+ALL_PROCESSORS = Model("all processors, woken", {"processors": os.cpu_count() or 1}, ("wake",))
+"""Processes that compute have the processors of the machine, and look for messages likewise."""
+IN_COMPANY = Model("parts in company", in_company=("put", "service", "ack", "wake"))
 """Each part takes as long as it does while the others are at work on the same processors."""
 
 
@@ -72,7 +75,7 @@ CASES = {
     "rabbitmq": Case(Broker(prefetch=20), 0.004, 1, (SIDE_BY_SIDE, IN_COMPANY)),
     "rabbitmq_prefetch_1": Case(Broker(prefetch=1), 0.004, 1, (SIDE_BY_SIDE, IN_COMPANY)),
     "computing_threads": Case(
-        Queue(kind="sqlite", computes=True), 0.005, 4, (SIDE_BY_SIDE, ONE_PROCESSOR)
+        Queue(kind="sqlite", computes=True), 0.005, 4, (SIDE_BY_SIDE, ONE_PROCESSOR_WOKEN)
     ),
     "computing_processes": Case(
         Queue(kind="sqlite", computes=True, apart=True), 0.005, 4, (SIDE_BY_SIDE, ALL_PROCESSORS)

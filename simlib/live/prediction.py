@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -73,24 +73,26 @@ class Parts:
         facts |= {name: Empirical(values) for name, values in parts.items() if len(values)}
         return FromParts(**facts)
 
-    def in_company(self, run: LiveResult) -> Parts:
-        """The parts as they were in a run, side by side with everything else that goes on in it.
+    def in_company(
+        self, run: LiveResult, which: Sequence[str] = ("put", "service", "ack", "wake")
+    ) -> Parts:
+        """Some parts as they were in a run, side by side with everything else that goes on in it.
 
-        Only gets are taken over: how long a get takes that finds a message can't be told from
-        outside. How long a consumer that waited took to have its message can.
+        How long a get takes that finds a message can't be told from outside; how long a consumer
+        that waited took to have its message can.
         """
         rows = run.messages.iloc[run.observed].dropna(subset=["acked"])
         enqueued, acked = (np.sort(rows[name].to_numpy(float)) for name in ("enqueued", "acked"))
         instants = rows["enqueued"].to_numpy(float)
         before = np.searchsorted(enqueued, instants) - np.searchsorted(acked, instants, "right")
         found_one_waiting = before < int(run.servers or 1)
-        return Parts(
-            put=(rows["enqueued"] - rows["sent"]).to_numpy(float),
-            get=self.get,
-            service=(rows["finished"] - rows["started"]).to_numpy(float),
-            ack=(rows["acked"] - rows["finished"]).to_numpy(float),
-            wake=(rows["started"] - rows["enqueued"]).to_numpy(float)[found_one_waiting],
-        )
+        found = {
+            "put": (rows["enqueued"] - rows["sent"]).to_numpy(float),
+            "service": (rows["finished"] - rows["started"]).to_numpy(float),
+            "ack": (rows["acked"] - rows["finished"]).to_numpy(float),
+            "wake": (rows["started"] - rows["enqueued"]).to_numpy(float)[found_one_waiting],
+        }
+        return replace(self, **{name: found[name] for name in which})
 
 
 def measure_parts(
@@ -151,7 +153,7 @@ class Measurement(Value):
         (0.3, 0.6, 0.9), "fractions of the measured ceiling at which latencies are compared"
     )
     duration: float = parameter(
-        600.0, "time after which no other target is begun", unit="s", gt=0, le=86_400
+        570.0, "time after which no other target is begun", unit="s", gt=0, le=86_400
     )
 
     @field_validator("targets", mode="before")
@@ -217,7 +219,7 @@ class Measurement(Value):
             batch_size=case.batch_size,
             where=where,
         )
-        parts = {False: alone}
+        parts: dict[tuple[str, ...], Parts] = {(): alone}
         shape = PointToPoint(
             interarrival=0.0,
             service=work,
@@ -226,11 +228,11 @@ class Measurement(Value):
             batch_size=case.batch_size,
         )
         flood = LiveRun(shape, case.target, where=where).run(seed)
-        if any(model.in_company for model in case.models):
-            first = case.models[0]
-            half = 0.5 * _throughput(_models(alone, case, first.facts, shape, SEEDS))
+        last = case.models[-1]
+        if last.in_company:
+            half = 0.5 * _throughput(_models(alone, case, last.facts, shape, SEEDS))
             beside = self._loaded(shape, half, case, 1_000 + seed, where)
-            parts[True] = alone.in_company(beside)
+            parts[last.in_company] = alone.in_company(beside, last.in_company)
         ceiling = float(flood.summary()["throughput"])
         runs = {"ceiling": flood}
         for part in self.loads:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ...queues import MessageQueue, QueueError
 from ...queues.postgres import PostgresQueue
@@ -39,9 +40,7 @@ class Postgres(Target):
 
     @property
     def host(self) -> str:
-        from psycopg.conninfo import conninfo_to_dict
-
-        known = conninfo_to_dict(self.server)
+        known = _psycopg().conninfo.conninfo_to_dict(self.server)
         named = known.get("hostaddr") or os.environ.get("PGHOSTADDR") or known.get("host")
         return str(named or os.environ.get("PGHOST") or "localhost")
 
@@ -51,12 +50,9 @@ class Postgres(Target):
 
     @contextmanager
     def made(self, directory: Path, maxsize: int) -> Iterator[str]:
-        try:
-            import psycopg
-        except ImportError as error:
-            raise ImportError("PostgreSQL needs psycopg 3: pip install 'simlib[live]'") from error
         from ..measure import own_schema
 
+        psycopg = _psycopg()
         try:
             connection = psycopg.connect(self.server, autocommit=True)
         except psycopg.OperationalError as error:
@@ -76,3 +72,11 @@ class Postgres(Target):
     @contextmanager
     def receiver(self, shared: MessageQueue) -> Iterator[Receiver]:
         yield QueueReceiver(shared)
+
+
+def _psycopg() -> Any:
+    try:
+        import psycopg
+    except ImportError as error:
+        raise ImportError("PostgreSQL needs psycopg 3: pip install 'simlib[live]'") from error
+    return psycopg

@@ -5,7 +5,7 @@ of what is to be seen as their label (``ax.get_label()``): the alternative text 
 """
 
 from .delivery_guarantees import lost_and_doubled
-from .measured import measured_and_predicted, measured_by_predicted, measured_over_time
+from .measured import measured_and_predicted, measured_over_time, measured_ratios
 from .overload import dashboard, rates_over_time
 from .publish_subscribe import subscribers_over_time
 from .runs import latencies, latency_over_time, queue_over_time
@@ -23,8 +23,8 @@ __all__ = [
     "latency_over_time",
     "lost_and_doubled",
     "measured_and_predicted",
-    "measured_by_predicted",
     "measured_over_time",
+    "measured_ratios",
     "operation_costs",
     "queue_by_queue",
     "queue_over_time",

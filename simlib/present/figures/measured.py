@@ -12,7 +12,7 @@ from ...analysis.result import Result
 from ...live.threads import ThreadedRun
 from ..pictures import COLOURS, legend, prepared, thinned
 
-__all__ = ["measured_and_predicted", "measured_by_predicted", "measured_over_time"]
+__all__ = ["measured_and_predicted", "measured_over_time", "measured_ratios"]
 
 
 def measured_over_time(
@@ -47,9 +47,7 @@ def measured_over_time(
     return ax
 
 
-def measured_by_predicted(
-    table: pd.DataFrame, goal: float | None = None, ax: Axes | None = None
-) -> Axes:
+def measured_ratios(table: pd.DataFrame, goal: float | None = None, ax: Axes | None = None) -> Axes:
     """Measured ÷ predicted, a row per target: a mark per model at the median of the rounds, and a
     line from the least to the most.
 
