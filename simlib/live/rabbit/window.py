@@ -197,19 +197,24 @@ class WindowPublisher:
         """Be connected until the connection is lost or closed."""
         connection = self.link.background()(
             self.link.parameters,
-            on_open_callback=lambda opened: opened.channel(on_open_callback=self._opened),
+            on_open_callback=self._connected,
             on_open_error_callback=self._over,
             on_close_callback=self._over,
         )
         with self._changed:
             self._connection = connection
         try:
-            if not self._closing.is_set():
-                connection.ioloop.start()
+            connection.ioloop.start()
         finally:
             with self._changed:  # Nobody calls into a loop that is closed.
                 self._connection = self._channel = None
             connection.ioloop.close()
+
+    def _connected(self, connection: Any) -> None:
+        if self._closing.is_set():
+            connection.close()
+        else:
+            connection.channel(on_open_callback=self._opened)
 
     def _over(self, connection: Any, error: Any) -> None:
         self._lost = self._lost or error
@@ -291,11 +296,9 @@ class WindowPublisher:
             self._changed.notify_all()
 
     def _leave(self) -> None:
-        connection = self._connection
-        if connection is not None and connection.is_open:
-            connection.close()
-        elif connection is not None and not connection.is_closing:
-            connection.ioloop.stop()
+        # One that is about to open is closed then: cut off in between, pika leaves its socket open.
+        if self._connection is not None and self._connection.is_open:
+            self._connection.close()
 
 
 class _Declaring:

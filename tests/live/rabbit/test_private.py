@@ -264,7 +264,7 @@ def test_nothing_is_left_of_a_server_that_is_closed(broker: PrivateBroker) -> No
 EXPERIMENT = """
 import sys
 from simlib.live.rabbit import Link, Publisher, scratch
-scratch.EXPIRES = 0.5
+scratch.EXPIRES = 0.3
 with scratch.scratch(sys.argv[1]) as (channel, queue):
     with Publisher(queue, Link(url=sys.argv[1])) as publisher:
         publisher.publish(b"")
@@ -289,7 +289,7 @@ def test_no_queue_is_left_of_an_experiment(url: str, killed: bool) -> None:
         child.send_signal(signal.SIGKILL)
     child.communicate(timeout=60)  # Ends its input, and so the experiment.
     for queue in (name, f"{name}.dead"):
-        until(lambda: time.sleep(1) or gone(url, queue), "the queue is gone")  # noqa: B023
+        until(lambda: time.sleep(0.6) or gone(url, queue), "the queue is gone")  # noqa: B023
 
 
 def gone(url: str, queue: str) -> bool:
