@@ -39,6 +39,8 @@ BESIDE = (
     *("simlib.queues.sqlite.schema", "simlib.queues.sqlite.owners"),
     *("simlib.broker.errors", "simlib.broker.options"),
     *("simlib.calls.errors", "simlib.calls.sample", "simlib.calls.tasks"),
+    *("simlib.live.http.client", "simlib.live.http.policies", "simlib.live.http.proxy"),
+    *("simlib.live.http.server", "simlib.live.http.wrapped"),
     *("simlib.live.measure", "simlib.live.survival", "simlib.live.threads"),
 )
 """Modules with a page of their own, beside the rooms: formats, trees of errors, what is run."""
