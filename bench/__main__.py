@@ -20,6 +20,7 @@ GROUPS = {
     "persistent": "FileQueue and SQLiteQueue beside the disk and their peers",
     "broker": "a message through the broker, and routing with many bindings",
     "sync_async": "cost per request of SyncVsAsync",
+    "calls": "cost per call with timeouts, retries and policies, beside SimPy by hand",
     "sweeps": "a sweep on one core and on two",
     "import": "how long `import simlib` takes",
     "panel": "a control moved, without a browser",

@@ -130,3 +130,38 @@ def numpy_lindley(n, seed=1):
     work = np.cumsum(service)
     finished = work + np.maximum.accumulate(created - (work - service))
     return created, finished - service, finished
+
+
+def simpy_calls(n, workers=30, timeout=1.0, retries=3, seed=1):
+    """Calls that wait for a worker, give up after a while and try again: 280 a second, 0.1 s each.
+
+    A worker doesn't know that its caller has left, and does the work all the same.
+    """
+    env = simpy.Environment()
+    service = simpy.Resource(env, capacity=workers)
+    rng = random.Random(seed)
+    record = []
+
+    def attempt(work):
+        with service.request() as turn:
+            yield turn
+            yield env.timeout(work)
+
+    def call(number):
+        created, work = env.now, rng.expovariate(10)
+        for tried in range(1 + retries):
+            answer = env.process(attempt(work))
+            yield answer | env.timeout(timeout)
+            if answer.triggered:
+                record.append((number, created, env.now, tried))
+                return
+        record.append((number, created, None, retries))
+
+    def arrive():
+        for number in range(n):
+            yield env.timeout(rng.expovariate(280))
+            env.process(call(number))
+
+    env.process(arrive())
+    env.run()
+    return record

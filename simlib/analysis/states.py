@@ -53,22 +53,32 @@ class States:
 
     def series(self, until: float) -> pd.DataFrame:
         """How many messages are in each state, from each instant (s, the index) to the next."""
-        arrived, delivered, left = map(_in_order, (self.arrived, self.delivered, self.left))
-        started, ended, released = map(_in_order, (self.started, self.ended, self.released))
-        created = _in_order(self.created)
-        changes = (np.zeros(1), created, arrived, delivered, started, ended, released, left)
-        times = np.unique(np.concatenate(changes))
-        times = times[times <= until]
+        changes = {
+            name: _in_order(getattr(self, name))
+            for name in ("created", "arrived", "delivered", "started", "ended", "released", "left")
+        }
+        # Where nothing is refused, crashes or is batched, most of them are the same instants.
+        different: list[Floats] = []
+        place = {}
+        for name, instants_of in changes.items():
+            same = (n for n, seen in enumerate(different) if np.array_equal(seen, instants_of))
+            place[name] = next(same, len(different))
+            if place[name] == len(different):
+                different.append(instants_of)
+        times = np.concatenate((np.zeros(1), *different))
+        times.sort(kind="stable")  # Each is in order already: they are merged.
+        times = times[np.append(True, times[1:] != times[:-1]) & (times <= until)]
+        before = [np.searchsorted(each, times, side="right") for each in different]
 
-        def before(changes: Floats) -> NDArray[np.int64]:
-            return np.searchsorted(changes, times, side="right")
+        def between(entered: str, left: str) -> NDArray[np.int64]:
+            return before[place[entered]] - before[place[left]]
 
         return pd.DataFrame(
             {
-                "queue_length": before(arrived) - before(delivered),
-                "in_flight": before(delivered) - before(released),
-                "busy_consumers": before(started) - before(ended),
-                "in_system": before(created) - before(left),
+                "queue_length": between("arrived", "delivered"),
+                "in_flight": between("delivered", "released"),
+                "busy_consumers": between("started", "ended"),
+                "in_system": between("created", "left"),
             },
             index=pd.Index(times, name="time"),
         )

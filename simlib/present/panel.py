@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from math import inf
+from math import inf, isfinite
 from typing import Any
 
 import ipywidgets as widgets
 
-from ..analysis.metrics import quantity, shown_as
+from ..analysis.doubts import DoubtWarning
+from ..analysis.metrics import Metric, quantity, shown_as
+from ..analysis.replications import replicate
 from ..analysis.result import Result
 from ..scenarios.base import PublishingScenario, Scenario
 from .board import Board
@@ -19,6 +22,7 @@ from .figures import queue_over_time
 from .parameters import MOST, Choices, control_for
 from .pictures import Picture
 from .redrawn import Draw, Redrawn
+from .verdicts import mean
 
 __all__ = ["Panel", "panel"]
 
@@ -48,6 +52,7 @@ class Panel(Board):
         draw: Draw,
         table: Sequence[str],
         seed: int,
+        runs: int,
     ) -> None:
         self.base = base
         self.results: dict[str, Result] = {}
@@ -55,6 +60,7 @@ class Panel(Board):
         self._variants = variants
         self._drawing = Redrawn(draw)
         self._metrics = table
+        self._runs = runs
         self._arrivals = getattr(base, "interarrival", None)
         self._touched: set[str] = set()
         self._steps = steps
@@ -143,7 +149,11 @@ class Panel(Board):
         self.results = self._results()
         picture = self._drawing.show(self.results)
         self._draw(picture.svg(self.model_id), picture.alt)
-        self.table.value = _table(self.results, self._metrics) + _doubts(self.results)
+        beside: dict[str, Callable[[str, Metric], str]] = {}
+        if self._runs > 1:
+            for name, result in self.results.items():
+                beside |= _held_against(name if len(self.results) > 1 else "", result, self._runs)
+        self.table.value = _table(self.results, self._metrics, beside) + _doubts(self.results)
         self.table.remove_class("panel-gone")
         return ""
 
@@ -180,6 +190,7 @@ def panel(
     draw: Draw = queue_over_time,
     table: Sequence[str] = ("throughput", "latency_mean", "latency_p99", "utilisation"),
     seed: int = 1,
+    runs: int = 1,
     **parameters: Any,
 ) -> Panel:
     """A panel for a scenario.
@@ -203,6 +214,9 @@ def panel(
         Figures of the summary to show below.
     seed : int
         Where the seed starts.
+    runs : int
+        With several, the table also has the mean of so many runs with its 95 % interval, and what
+        a formula says, where there is one. Their seeds are spawned from that of the one shown.
     **parameters
         Fixed parameters of the scenario, and where the controls start.
     """
@@ -222,23 +236,49 @@ def panel(
         for name in {name for changes in positions.values() for name in changes}:
             if name not in known:
                 raise ValueError(f"{slider}: {type(base).__name__} has no parameter {name!r}")
-    return Panel(base, controls, steps or {}, variants or {"run": {}}, draw, table, seed)
+    return Panel(base, controls, steps or {}, variants or {"run": {}}, draw, table, seed, runs)
 
 
-def _table(results: Mapping[str, Result], metrics: Sequence[str]) -> str:
+Beside = Mapping[str, Callable[[str, Metric], str]]
+"""Further columns of a table, by what is at their head: they write the figure of a name."""
+
+
+def _held_against(name: str, result: Result, runs: int) -> Beside:
+    """Columns that say how far a run can be trusted: other runs, and a formula."""
+    repeated = replicate(result.scenario, runs, result.seed)
+    predicted = result.scenario.forecast().predicted
+
+    def in_runs(figure: str, shown: Metric) -> str:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DoubtWarning)  # The panel says its doubts itself.
+            found = repeated.interval(figure)
+        varies = isfinite(found.mean) and found.half_width > 1e-9 * abs(found.mean)
+        return str(mean(found, shown.unit)) if varies else shown.written(found.mean)
+
+    def by_formula(figure: str, shown: Metric) -> str:
+        return shown.written(predicted[figure]) if figure in predicted else "–"
+
+    of = f"{name}: " if name else ""
+    return {f"{of}mean of {runs} runs": in_runs, f"{of}theory": by_formula}
+
+
+def _table(results: Mapping[str, Result], metrics: Sequence[str], beside: Beside) -> str:
     rows: dict[str, list[str]] = {}
     scenarios = [result.scenario for result in results.values()]
     publishing = [each for each in scenarios if isinstance(each, PublishingScenario)]
     if len(publishing) == len(scenarios):
-        rows["messages that arrive"] = [quantity(each.arrival_rate, "1/s") for each in publishing]
-        rows["load"] = [quantity(each.load, "%") for each in publishing]
+        given = ["" for _ in beside]
+        rates = [quantity(each.arrival_rate, "1/s") for each in publishing]
+        rows["messages that arrive"] = rates + given
+        rows["load"] = [quantity(each.load, "%") for each in publishing] + given
     summaries = [result.summary() for result in results.values()]
     unfinished = any(summary["unfinished"] for summary in summaries)
     figures = scenarios[0].figures
     for name in dict.fromkeys([*metrics, *(["unfinished"] if unfinished else [])]):
         shown = shown_as(name, figures)
         rows[shown.label] = [shown.written(summary[name]) for summary in summaries]
-    head = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in results)
+        rows[shown.label] += [write(name, shown) for write in beside.values()]
+    head = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in (*results, *beside))
     body = "".join(
         f'<tr><th scope="row">{html.escape(label)}</th>'
         + "".join(f"<td>{html.escape(said)}</td>" for said in row)

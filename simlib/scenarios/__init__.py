@@ -20,10 +20,12 @@ from .pipeline import Pipeline, Station
 from .point_to_point import PointToPoint
 from .publish_subscribe import PublishSubscribe
 from .sync_async import SyncVsAsync
+from .topology import Binding, Exchange, Group, Queue, Topology
 
 __all__ = [
     "ApiStyles",
     "Backoff",
+    "Binding",
     "Calling",
     "Case",
     "ClosedLoop",
@@ -32,6 +34,8 @@ __all__ = [
     "DeliveryGuarantees",
     "Engine",
     "EventDriven",
+    "Exchange",
+    "Group",
     "Hedging",
     "Incident",
     "InvariantError",
@@ -42,8 +46,10 @@ __all__ = [
     "Progress",
     "PublishSubscribe",
     "PublishingScenario",
+    "Queue",
     "Scenario",
     "Station",
     "SyncVsAsync",
+    "Topology",
     "parameter",
 ]

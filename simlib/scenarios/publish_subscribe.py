@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Mapping
 from dataclasses import replace
 from math import inf, nan
@@ -31,6 +30,7 @@ from ..processes.network import across
 from ..processes.publish_subscribe.outages import fail
 from ..tracing import Parties
 from .base import OpenScenario, Progress, parameter
+from .copies_seen import COPIES, copies_seen
 
 __all__ = ["PublishSubscribe"]
 
@@ -77,12 +77,7 @@ class PublishSubscribe(OpenScenario):
         "max_length": "it is capacity",
         "delivery_limit": "it is attempts, one more than the limit",
     }
-    figures: ClassVar[Mapping[str, Metric]] = {
-        "dead_lettered": Metric("dead letters", "messages"),
-        "expired": Metric("expired", "messages"),
-        "duplicates": Metric("delivered in vain", "messages"),
-        "confirm_mean": Metric("until it is confirmed, mean", "s"),
-        "broker_utilisation": Metric("broker's utilisation", "%"),
+    figures: ClassVar[Mapping[str, Metric]] = COPIES | {
         "throughput_#": Metric("throughput of subscriber #", "1/s"),
         "latency_mean_#": Metric("latency of subscriber #, mean", "s"),
         "latency_p99_#": Metric("latency of subscriber #, 99th percentile", "s"),
@@ -280,20 +275,7 @@ class PublishSubscribe(OpenScenario):
         )
         fail(env, node, self.outages_of("broker"), lambda: publisher.process.is_alive)
         self.execute(env, progress)
-        ledger = node.ledger()
-        everything = self.messages or self.interarrival.length
-        over = publisher.sent == everything and not (publisher.under_way or ledger.unfinished)
-        result = self.result(env, record, ledger, over=over, warmup=0)
-        # What was sent again comes behind what was sent after it.
-        latest = np.maximum.accumulate(result.labels["message"])
-        result = replace(result, warmup=int(np.count_nonzero(latest < self.warmup)))
-        figures = {
-            "dead_lettered": ledger.dead_lettered,
-            "expired": ledger.expired,
-            "duplicates": ledger.duplicates,
-            "confirm_mean": _mean(publisher.confirm_times),
-            "broker_utilisation": node.busy / result.duration if result.duration else nan,
-        }
+        result, figures = copies_seen(self, env, node, publisher)
         return replace(result, extras=figures | self._by_subscriber(result, node, subscribers))
 
     def _subscribe(self, env: Environment, node: BrokerNode) -> list[Subscriber]:
@@ -343,7 +325,3 @@ class PublishSubscribe(OpenScenario):
             figures |= {f"{name}_{number + 1}": float(summary[name]) for name in names}
             figures[f"utilisation_{number + 1}"] = subscriber.worked / time if time else nan
         return figures
-
-
-def _mean(times: array[float]) -> float:
-    return float(np.mean(times)) if times else nan

@@ -44,16 +44,22 @@ def page(chromium: str) -> Iterator[Page]:
 def names(statement: ast.stmt, context: type[ast.expr_context]) -> set[str]:
     """What a statement stores, or loads from others; imports count as stored."""
     nodes = list(ast.walk(statement))
+    # What is changed is both: "controls |= {…}" and "controls[name] = …".
+    targets = [n.target for n in nodes if isinstance(n, ast.AugAssign)]
+    targets += [n for n in nodes if isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Store)]
+    changed = {n.id for each in targets for n in ast.walk(each) if isinstance(n, ast.Name)}
     loops = [node for node in nodes if isinstance(node, ast.comprehension | ast.For)]
     if context is ast.Load:
         inside = {n.id for each in loops for n in ast.walk(each.target) if isinstance(n, ast.Name)}
         loaded = {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
-        return loaded - inside
+        return (loaded | changed) - inside
     imports = [node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
     stored = {alias.asname or alias.name for node in imports for alias in node.names}
-    return stored | {
-        n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
-    }
+    return (
+        stored
+        | changed
+        | {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    )
 
 
 def open_panels(server: Lab, page: Page, file: str) -> None:
@@ -380,6 +386,45 @@ def test_a_routing_key_lights_up_queues_and_a_slow_subscriber_falls_behind(
     page.keyboard.press("ArrowRight")
     after(page, competing)
     expect(box(page, "control-slow-factor")).to_have_value("2.5")
+    assert not page.locator(".jp-RenderedText[data-mime-type*=stderr]").count()
+
+
+def test_connections_and_distance_change_how_long_a_page_takes(server: Lab, page: Page) -> None:
+    open_panels(server, page, "06_api_calls.ipynb")
+    trial, hedging = page.locator(".panel").nth(0), page.locator(".panel").nth(1)
+    trial.scroll_into_view_if_needed()
+    rounds = trial.locator(".panel-table tr", has_text="rounds").locator("td")
+    before = rounds.inner_text()
+    type_in(trial, "control-parallel", "100")
+    expect(rounds).not_to_have_text(before)
+
+    hedging.scroll_into_view_if_needed()
+    copies = hedging.locator(".panel-table tr", has_text="calls per request").locator("td")
+    expect(copies).to_have_text("100")
+    hedging.locator(".control-hedge-after select").select_option("20 ms")
+    expect(copies).not_to_have_text("100")
+    assert not page.locator(".jp-RenderedText[data-mime-type*=stderr]").count()
+
+
+def test_a_service_that_hung_stays_down_until_its_queue_is_short(server: Lab, page: Page) -> None:
+    open_panels(server, page, "07_overload.ipynb")
+    bring_into_view(page)
+    back = page.locator(".panel-table tr", has_text="answered in time from").locator("td")
+    expect(back).to_have_text("∞ s")
+    page.locator(".control-bound select").select_option("100")
+    expect(back).to_have_text("14 s")
+    assert not page.locator(".jp-RenderedText[data-mime-type*=stderr]").count()
+
+
+def test_a_crash_after_a_step_breaks_a_dual_write(server: Lab, page: Page) -> None:
+    open_panels(server, page, "08_consistency.ipynb")
+    bring_into_view(page)
+    before = picture(page)
+    table = page.locator(".panel-table")
+    at_first = table.inner_text()
+    page.locator(".control-crash-after select").select_option("nothing")
+    after(page, before)
+    expect(table).not_to_have_text(at_first)
     assert not page.locator(".jp-RenderedText[data-mime-type*=stderr]").count()
 
 

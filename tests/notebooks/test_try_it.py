@@ -1,6 +1,7 @@
 """What the panels ask the reader to find is there to be found, whatever the seed."""
 
 import ast
+from math import inf
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,7 +10,14 @@ import nbformat
 import pytest
 
 from simlib import LogNormal
-from simlib.scenarios import ApiStyles, Composition, Consistency, PointToPoint, PublishSubscribe
+from simlib.scenarios import (
+    ApiStyles,
+    Composition,
+    Consistency,
+    Overload,
+    PointToPoint,
+    PublishSubscribe,
+)
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 SEEDS = (1, 2, 3)
@@ -228,3 +236,39 @@ def test_a_copy_after_a_tenth_of_a_second_is_early_enough(seed: int) -> None:
         assert found[after, True]["work_mean"] < 0.99 * work
         more = found[after, False]["work_mean"] / work - 1
         assert more == pytest.approx(found[after, False]["hedged"], abs=0.005)
+
+
+@pytest.fixture(scope="module")
+def overloaded() -> Overload:
+    return Overload(duration=60, **set_up("07").trouble["hang"])
+
+
+def recovered(scenario: Overload, seed: int) -> float:
+    """When as many calls as before are answered in time again (s), inf if never."""
+    return float(scenario.run(seed).extras["recovered_at"])
+
+
+@pytest.mark.parametrize("seed", SEEDS[:2])
+def test_it_recovers_without_retries_only(overloaded: Overload, seed: int) -> None:
+    assert 35 < recovered(overloaded.replace(retries=0), seed) < 60
+    assert recovered(overloaded.replace(retries=1), seed) == inf
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_it_recovers_where_all_attempts_are_less_than_it_can_do(
+    overloaded: Overload, seed: int
+) -> None:
+    assert recovered(overloaded.replace(arrival_rate=70), seed) <= 30
+    assert recovered(overloaded.replace(arrival_rate=80), seed) == inf
+
+
+@pytest.mark.parametrize("seed", SEEDS[:2])
+def test_a_short_queue_helps_and_so_does_serving_who_comes_now(
+    overloaded: Overload, seed: int
+) -> None:
+    assert recovered(overloaded.replace(bound=100), seed) == 14
+    assert recovered(overloaded.replace(bound=300), seed) == inf
+    orders = ("lifo", "adaptive", "codel")
+    last_first, adaptive, codel = (recovered(overloaded.replace(order=o), seed) for o in orders)
+    assert max(last_first, adaptive) < 23
+    assert 50 < codel < 60

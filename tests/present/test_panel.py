@@ -8,8 +8,10 @@ from xml.etree import ElementTree
 import pytest
 
 from simlib import Deterministic, Exponential, Linger, Outage
+from simlib.analysis import replicate
 from simlib.present import COLOURS, Panel, lost_and_doubled, panel
 from simlib.present.controls import Choice
+from simlib.present.verdicts import mean
 from simlib.scenarios import DeliveryGuarantees, PointToPoint, PublishSubscribe, SyncVsAsync
 
 
@@ -524,3 +526,19 @@ def test_a_picture_takes_the_colour_of_the_text_and_leaves_the_page_alone(
     assert all(name.startswith(load_panel.model_id) for name in names)
     for used in re.findall(r'(?:url\(#|href="#)([^")]*)', drawn):
         assert used in names
+
+
+def test_a_table_holds_a_run_against_others_and_against_a_formula() -> None:
+    figures = ["latency_mean", "utilisation", "queue_max"]
+    options = {"table": figures, "messages": 20_000, "load": 0.5, "runs": 5}
+    shown = panel(PointToPoint, ["load", "consumers"], **options)
+    heads = re.findall(r'<th scope="col">(.*?)</th>', shown.table.value)
+    assert heads == ["run", "mean of 5 runs", "theory"]
+    rows = dict(re.findall(r'<th scope="row">(.*?)</th>(.*?)</tr>', shown.table.value))
+    _, several, theory = re.findall(r"<td>(.*?)</td>", rows["latency, mean"])
+    assert theory == "2 s"
+    repeated = replicate(shown.results["run"].scenario, 5, 1).interval("latency_mean")
+    assert several == str(mean(repeated, "s"))
+    assert re.findall(r"<td>(.*?)</td>", rows["waiting, maximum"])[-1] == "–"
+    shown.set(load=1.2)
+    assert "<td>–</td>" in shown.table.value

@@ -16,18 +16,12 @@ NOT_WITHIN_BUDGET: dict[str, dict[str, float]] = {
     case: metrics for table in TABLES for case, metrics in table.NOT_WITHIN_BUDGET.items()
 }
 
-RETRIES = "calls that time out, are refused or come again"
-BALANCING = "several queues, and who goes to which"
-FAN_OUT = "one request, several calls"
+LOSS = "callers that are refused, and think again"
 NETWORKS = "networks of stations with feedback, or with a fixed number of callers"
 TRACE = "recorded traces that are fetched from elsewhere"
 
 LATER: dict[str, str] = {
-    "engset-4-10": RETRIES,
-    "retry-amplification": RETRIES,
-    "backoff-jitter": RETRIES,
-    "po3-090": BALANCING,
-    "forkjoin2-080": FAN_OUT,
+    "engset-4-10": LOSS,
     "jackson-3": NETWORKS,
     "mva-3": NETWORKS,
     "groupcommit-closed-zero-think": NETWORKS,
@@ -44,6 +38,7 @@ LEFT_OUT: dict[str, str] = {
     "ps-mm1-ciw": f"{ORDER}: processor sharing",
     "ps-limited-ciw": f"{ORDER}: processor sharing",
     "sjf-mm1-080": f"{ORDER}: shortest job first",
+    "po3-090": "three choices: what proxies offer is two, and that is nearly all of the gain",
     "bulk-gh-partial": "messages that join a sync under way: no log writer works so",
     "usl": "a formula, with nothing to run",
     "bigtable-hedge-published": "a published measurement of a system that nobody else has",

@@ -23,6 +23,7 @@ from simlib.scenarios import (
     PublishSubscribe,
     Scenario,
     SyncVsAsync,
+    Topology,
 )
 
 SCENARIOS = [
@@ -37,6 +38,7 @@ SCENARIOS = [
     Pipeline(messages=50),
     DeliveryGuarantees(messages=50),
     PublishSubscribe(messages=50),
+    Topology(messages=50),
     EventDriven(messages=50),
     Consistency(messages=50),
 ]

@@ -87,6 +87,42 @@ def test_a_hang_just_longer_than_the_timeout_is_enough(hang: float, recovered: f
     assert found == recovered
 
 
+@pytest.mark.parametrize(("hang", "recovers"), [(2.9, True), (3.05, False)])
+def test_a_longer_timeout_takes_a_longer_hang(hang: float, recovers: bool) -> None:
+    outage = Outage(of="service", kind="hang", start=5.0, duration=hang)
+    found = constant(60, timeout=3.0, outages=(outage,)).run().extras["recovered_at"]
+    assert (found < inf) == recovers
+
+
+def arriving(*rates: tuple[float, float]) -> Trace:
+    """Calls at a rate (1/s) until a time (s), then at another until another, without chance."""
+    times, start = [], 0.0
+    for rate, until in rates:
+        times.append(start + (np.arange(round(rate * (until - start))) + 0.37) / rate)
+        start = until
+    return Trace(np.concatenate(times))
+
+
+@pytest.mark.parametrize(("seconds", "recovers"), [(1.0, True), (2.0, False)])
+def test_two_seconds_of_twice_the_load_are_enough(seconds: float, recovers: bool) -> None:
+    load = arriving((280, 5), (560, 5 + seconds), (280, 60))
+    found = constant(60, outages=()).replace(interarrival=load).run().summary()
+    assert (found["unfinished"] < 280) == recovers
+
+
+@pytest.mark.parametrize(("left", "empty"), [(28, 241), (70, inf)])
+def test_when_the_backlog_of_less_load_is_gone(left: int, empty: float) -> None:
+    """It has grown by 4 x 280 - 300 per second since 20 s, and goes by 300 - 4 x what is left."""
+    load = arriving((280, 60), (left, 300))
+    result = constant(300).replace(interarrival=load).run()
+    good = calls_over_time(result)["in_time"]
+    back = np.flatnonzero(good[60:295] >= 0.99)
+    if empty == inf:
+        assert not len(back)
+    else:
+        assert 60 + back[0] == pytest.approx(empty, abs=6)
+
+
 @pytest.mark.parametrize(("rate", "recovers"), [(73, True), (77, False)])
 def test_retries_sustain_it_above_a_quarter_of_the_capacity(rate: int, recovers: bool) -> None:
     outage = Outage(of="service", kind="hang", start=5.0, duration=3.0)

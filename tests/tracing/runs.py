@@ -17,6 +17,7 @@ from simlib.scenarios import (
     PublishSubscribe,
     Scenario,
     SyncVsAsync,
+    Topology,
 )
 from simlib.scenarios.pipeline import Station
 
@@ -92,6 +93,14 @@ scenarios: dict[str, st.SearchStrategy[Scenario]] = {
         ack_lost=chances,
         failing=chances,
         attempts=st.sampled_from([3, 6]),
+        outages=_outages("consumers", "crash", "hang", "slow"),
+    ),
+    "Topology": st.builds(
+        Topology,
+        messages=counts,
+        duration=ends,
+        network=costs,
+        confirms=st.sampled_from(["none", "each"]),
         outages=_outages("consumers", "crash", "hang", "slow"),
     ),
     "DeliveryGuarantees": st.builds(

@@ -62,21 +62,26 @@ from simlib.resilience import (
 from simlib.scenarios import (
     ApiStyles,
     Backoff,
+    Binding,
     Calling,
     ClosedLoop,
     Composition,
     Consistency,
     DeliveryGuarantees,
     EventDriven,
+    Exchange,
+    Group,
     Hedging,
     OpenScenario,
     Overload,
     Pipeline,
     PointToPoint,
     PublishSubscribe,
+    Queue,
     Scenario,
     Station,
     SyncVsAsync,
+    Topology,
 )
 
 version: str = simlib.__version__
@@ -151,6 +156,15 @@ scenarios: list[Scenario] = [
     EventDriven(messages=10, way="database", polling=None, outages=(crash,)),
     Consistency(messages=10, pattern="outbox", crash_after="mark", polling=None),
     PublishSubscribe(messages=10, exchange="topic", bindings=("a.#", "*", "b")),
+    Topology(
+        messages=10,
+        exchanges=(Exchange(name="orders", type="direct"),),
+        queues=(Queue(name="billing", ttl=5.0, capacity=10),),
+        bindings=(Binding(source="orders", to="billing", key="paid"),),
+        groups=(Group(consumes=("billing",), consumers=2, service=0.5),),
+        publish_to="orders",
+        routing_keys={"paid": 1.0},
+    ),
 ]
 shop = PointToPoint(messages=10)
 average: float = shop.service.average

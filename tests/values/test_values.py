@@ -35,6 +35,7 @@ from simlib.scenarios import (
     PublishSubscribe,
     Scenario,
     SyncVsAsync,
+    Topology,
 )
 from simlib.values import Value
 
@@ -53,6 +54,7 @@ SCENARIOS: list[type[Scenario]] = [
         PointToPoint,
         PublishSubscribe,
         SyncVsAsync,
+        Topology,
     )
 ]
 each = pytest.mark.parametrize("scenario", SCENARIOS)
