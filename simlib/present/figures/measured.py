@@ -56,7 +56,8 @@ def measured_and_predicted(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax : Axes, optional
         Where to draw.
     """
-    ax, said, names = prepared(ax), [], []
+    ax, said = prepared(ax), []
+    names: list[str] = []
     for place, (name, runs) in enumerate(table.groupby("way", sort=False)):
         predicted, measured = runs["predicted"].iloc[0], runs["measured"]
         first = not names
