@@ -39,6 +39,8 @@ BESIDE = (
     *("simlib.queues.sqlite.schema", "simlib.queues.sqlite.owners"),
     *("simlib.broker.errors", "simlib.broker.options"),
     *("simlib.calls.errors", "simlib.calls.sample", "simlib.calls.tasks"),
+    *("simlib.live.http.client", "simlib.live.http.policies", "simlib.live.http.proxy"),
+    *("simlib.live.http.server", "simlib.live.http.wrapped"),
     *("simlib.live.measure", "simlib.live.survival", "simlib.live.threads"),
     *("simlib.live.live_run", "simlib.live.open_loop", "simlib.live.prediction"),
     *("simlib.live.target", "simlib.live.targets.queues", "simlib.live.targets.postgres"),

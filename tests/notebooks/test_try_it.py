@@ -290,3 +290,15 @@ def test_a_window_twice_as_large_bears_twice_the_network(
         for most in (window - 2, window - 1, window)
     }
     assert took[window] < 0.015 < took[window - 1] < took[window - 2]
+
+
+def test_what_a_call_costs_matters_next_door_and_not_far_away() -> None:
+    trial = set_up("13")
+    page = ApiStyles(batched=False, parallel=1)
+    far = page.replace(work=0.005).run().duration / page.run().duration
+    assert far == pytest.approx(1.1, abs=0.02)
+    near = page.replace(rtt=trial.controls["rtt"]["next door"])
+    slow = near.replace(work=trial.controls["work"]["5 ms"])
+    assert slow.run().duration > 2 * near.run().duration
+    assert slow.replace(style="rpc").run().duration == pytest.approx(0.007, abs=0.0005)
+    assert slow.replace(parallel=6).run().duration == pytest.approx(0.056, abs=0.0005)

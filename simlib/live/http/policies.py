@@ -23,7 +23,7 @@ from simlib.resilience import CircuitBreaker, Deadline, Retry, RetryBudget
 from simlib.tracing import Kind, Recorder, TraceContext
 from simlib.tracing.context import HEADER
 
-__all__ = ["BreakerOpenError", "Policies", "PolicyAdapter", "never_sent"]
+__all__ = ["BreakerOpenError", "Policies", "PolicyAdapter", "Tried", "never_sent"]
 
 _REPEATABLE: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 """Asked twice, these do no more than asked once (RFC 9110, 9.2.2)."""

@@ -149,9 +149,9 @@ def serve(
     --------
     >>> from simlib.calls import ShopService
     >>> from simlib.calls.sample import sample_shop
-    >>> import requests
+    >>> import urllib3
     >>> with sample_shop() as shop, serve(ShopService(shop)) as server:
-    ...     requests.get(f"{server.url}/orders/1042", timeout=10).json()["status"]
+    ...     urllib3.request("GET", f"{server.url}/orders/1042").json()["status"]
     'confirmed'
     """
     for name, value, low, high in (("port", port, 0, 65_535), ("threads", threads, 1, 1000)):
