@@ -157,11 +157,17 @@ class PrivateBroker:
     def start(self) -> None:
         """Start it, on what it kept, and wait until it answers."""
         self._server = self._run(str(self._programs / "rabbitmq-server"))
-        end = time.monotonic() + BOUND
+        end, attempts = time.monotonic() + BOUND, 3
         while True:
             if self._speaks():
                 close(Link(url=self.url).connect())
                 return
+            if self._server.poll() is not None and attempts > 1:
+                # One that was killed a moment ago may still have its name or its port.
+                attempts -= 1
+                self._tell("ended", self._server.pid)
+                time.sleep(1.0)
+                self._server = self._run(str(self._programs / "rabbitmq-server"))
             if self._server.poll() is not None or time.monotonic() > end:
                 said = (self.folder / "output").read_text(encoding="utf-8", errors="replace")
                 raise ConnectionError(f"the private server did not start: {said}")
