@@ -460,7 +460,6 @@ NOT_EXPRESSED: dict[str, str] = {
     "mt-minf": ARRIVALS,
     "tandem-2": NETWORK,
     "jackson-3": NETWORK,
-    "forkjoin2-080": NETWORK,
     "jsq2-180": NETWORK,
     "po2-090": NETWORK,
     "po3-090": NETWORK,
