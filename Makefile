@@ -5,8 +5,7 @@
 
 PYTHON ?= python3
 ARGS   ?=
-# A worker more than two cores: a quarter of the time a test waits for a browser or a server.
-N      ?= 3
+N      ?= 2
 VENV   := .venv
 PY     := $(VENV)/bin/python
 # The last file a set-up writes: without it, the environment counts as not made.

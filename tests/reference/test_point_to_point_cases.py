@@ -95,6 +95,18 @@ def _time_share(column: str, value: int) -> Metric:
     return share
 
 
+def _time_empty(result: Result) -> float:
+    """The share of time in which nobody is there: from when all have left until the next comes."""
+    created, left = result.columns["created"], result.columns["finished"].copy()
+    left[np.isnan(left)] = np.inf
+    left[np.isnan(result.columns["enqueued"])] = 0.0  # was refused, and never there
+    start = created[result.warmup] if result.warmup else 0.0
+    latest = np.concatenate(([0.0], np.maximum.accumulate(left)))
+    until = np.append(created, result.duration)
+    empty = np.clip(until, start, result.duration) - np.clip(latest, start, result.duration)
+    return float(np.sum(np.maximum(empty, 0.0)) / (result.duration - start))
+
+
 def _time_variance(column: str) -> Metric:
     def variance(result: Result) -> float:
         values, held = _held(column, result)
@@ -116,7 +128,7 @@ METRICS: dict[str, Metric] = {
     "p_wait_admitted": _p_wait,
     "sigma": _p_wait,
     "p_loss": _p_loss,
-    "p0": _time_share("in_system", 0),
+    "p0": _time_empty,
     "Wq_given_wait": _wait_of_those_who_wait,
     "sd_W": lambda result: float(_customers("latency", result).std()),
     "sd_Wq": lambda result: float(_customers("wait", result).std()),
