@@ -53,7 +53,8 @@ bench: $(READY) ## measure speed beside other simulators
 	$(PY) -m bench $(ARGS)
 
 faults: $(READY) ## kill, cut lines and power, flip bits and fail the disk at full size, for an hour or so
-	FAULTS=full $(PY) -m pytest -n $(N) --dist load $(ARGS) --timeout=7200 tests/faults tests/live/rabbit
+	FAULTS=full $(PY) -m pytest -n $(N) --dist load $(ARGS) --timeout=7200 tests/faults tests/live \
+	  tests/analysis/test_coverage_of_intervals.py
 
 docs: $(READY) ## make the reference in build/docs from docstrings and documents
 	$(PY) -m tools.reference $(ARGS)
