@@ -5,7 +5,8 @@
 
 PYTHON ?= python3
 ARGS   ?=
-N      ?= 2
+# One more than two cores: for a quarter of the time a test waits, for a browser or a server.
+N      ?= 3
 VENV   := .venv
 PY     := $(VENV)/bin/python
 # The last file a set-up writes: without it, the environment counts as not made.
